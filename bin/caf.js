@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+// Checks the Node version before anything native is loaded, then starts the bundle.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > 22 || (major === 22 && minor >= 18)) {
+  const { main } = await import('../dist/cli.js');
+  await main(process.argv.slice(2));
+} else {
+  const bundled = bundledNode();
+  if (bundled === null) {
+    process.stderr.write(
+      `✖ caf needs Node 22.18 or newer; this is ${process.versions.node} (${process.execPath})  CAF_NODE_VERSION\n  hint: module load nodejs/24   or   npx -p node@24 -p calibration-framework caf ${process.argv.slice(2).join(' ')}\n`,
+    );
+    process.exitCode = 2;
+  } else {
+    const ended = spawnSync(bundled, process.argv.slice(1), { stdio: 'inherit' });
+    process.exitCode = ended.status ?? 3;
+  }
+}
+
+/** The Node that the development dependency `node` carries, when it is installed. */
+function bundledNode() {
+  try {
+    return join(createRequire(import.meta.url).resolve('node/package.json'), '..', 'bin', 'node');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,55 @@
+// What CAF asks of a place where jobs run: admit, start, adopt, cancel, close. The same for this machine and every batch engine.
+import type { Resources } from '../domain/calibration.ts';
+import type { JobKey, ProcessIdentity, Usage } from '../domain/job.ts';
+
+/** One attempt, ready to start: its directory and job.json exist. */
+export interface JobSubmission extends JobKey {
+  readonly attempt: number;
+  readonly token: string;
+  /** Absolute working directory of this attempt; stdout and stderr are written there. */
+  readonly directory: string;
+  readonly resources: Resources;
+  readonly task: /** Spawned directly. `env` is complete: nothing else is inherited. */
+    | { readonly kind: 'program'; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
+    /** A function of the config, run by a warm Node child that has loaded the config. */
+    | { readonly kind: 'function'; readonly configPath: string; readonly env: Readonly<Record<string, string>> };
+}
+
+/** How an attempt left the backend. What it means is judged by run-job, with result.json and outputs at hand. */
+export type AttemptEnd =
+  | { readonly how: 'exited'; readonly code: number; readonly usage: Usage }
+  | { readonly how: 'signalled'; readonly signal: string; readonly usage: Usage }
+  | { readonly how: 'out-of-memory'; readonly limitBytes: number; readonly usedBytes: number; readonly usage: Usage }
+  | { readonly how: 'time-limit'; readonly limitMs: number; readonly usage: Usage }
+  | { readonly how: 'cancelled'; readonly usage: Usage }
+  /** It could not be started: the program was not found, is not executable, or the system refused. */
+  | { readonly how: 'not-started'; readonly message: string }
+  /** It is gone and nobody saw its exit status (an adopted process). */
+  | { readonly how: 'unknown'; readonly usage: Usage };
+
+export interface RunningJob {
+  /** Known as soon as submit() returns; null when the backend has no process here. */
+  readonly process: ProcessIdentity | null;
+  /** Settles exactly once; never rejects. */
+  readonly ended: Promise<AttemptEnd>;
+  /** Ends the whole process tree: SIGTERM, then SIGKILL after a grace time. Resolves when it is gone. */
+  cancel(): Promise<void>;
+}
+
+/** The right to use cores and memory until released. */
+export interface Admission {
+  release(): void;
+}
+
+export interface Backend {
+  readonly name: string;
+  /** Null when a job with these resources fits; otherwise a sentence why it never can. Asked at start. */
+  refuses(resources: Resources): string | null;
+  /** First come, first served. Rejects with an AbortError when `signal` aborts first. */
+  admit(resources: Resources, signal: AbortSignal): Promise<Admission>;
+  submit(submission: JobSubmission): RunningJob;
+  /** Finds an attempt that an earlier invocation started: null when that very process is gone. */
+  adopt(submission: JobSubmission, process: ProcessIdentity): RunningJob | null;
+  /** Lets running jobs live on (they are adopted by the next invocation) and frees everything else. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,142 @@
+// What a calibration is once its config has been checked: every default filled in, every unit resolved.
+import type { Iov, Run } from './iov.ts';
+
+export const CALIBRATION_STATES = [
+  'init',
+  'running_collector',
+  'collector_completed',
+  'collector_failed',
+  'running_algorithms',
+  'algorithms_completed',
+  'algorithms_failed',
+  'completed',
+  'failed',
+  'blocked',
+] as const;
+/** The states of Belle II's CAF, and `blocked` for a calibration whose ancestor failed. */
+export type CalibrationState = (typeof CALIBRATION_STATES)[number];
+
+export const CHECKPOINTS = ['init', 'collector_completed', 'completed'] as const;
+export type Checkpoint = (typeof CHECKPOINTS)[number];
+
+export const ALGORITHM_RESULTS = ['ok', 'iterate', 'not-enough-data', 'failure'] as const;
+/** What one execution of an algorithm says. `ok` and `iterate` commit what was queued; the others discard it. */
+export type AlgorithmResult = (typeof ALGORITHM_RESULTS)[number];
+
+/** What a strategy says of all its executions. */
+export type FinalState = 'completed' | 'failed';
+
+export type Granularity = 'run' | 'all';
+
+/** A program: an argument vector, never a shell string. Placeholders are filled in per job (docs/writing-a-calibration.md). */
+export interface Command {
+  readonly kind: 'command';
+  readonly argv: readonly string[];
+}
+
+export interface Resources {
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** Whether the user set the memory: only then does it limit admission on the local backend. */
+  readonly memoryIsSet: boolean;
+  readonly timeMs: number;
+}
+
+export type Split =
+  | { readonly by: 'maxJobs'; readonly maxJobs: number }
+  | { readonly by: 'maxFilesPerJob'; readonly maxFilesPerJob: number }
+  | { readonly by: 'arguments'; readonly arguments: readonly (readonly string[])[] };
+
+/** How a file tells which runs it holds. A RegExp or function sees the path as written, relative to the config. */
+export type RunsOfFile =
+  | { readonly by: 'regexp'; readonly regexp: RegExp }
+  | { readonly by: 'function'; readonly function: (path: string) => Run | Iov | null | undefined }
+  | { readonly by: 'map'; readonly map: Readonly<Record<string, Run | Iov>> };
+
+// biome-ignore lint/suspicious/noExplicitAny: user functions are typed where they are written (config/define.ts), and only called by the worker
+export type UserFunction = (...args: any[]) => unknown;
+
+export interface CollectionSpec {
+  readonly name: string;
+  /** Globs, paths and URLs as written. */
+  readonly files: readonly string[];
+  readonly runs: RunsOfFile | null;
+  readonly collect: UserFunction | Command;
+  readonly outputs: readonly string[];
+  /** True when the user wrote `outputs`: then each pattern must match at least one file. */
+  readonly outputsRequired: boolean;
+  readonly split: Split;
+  readonly granularity: Granularity;
+  readonly resources: Resources;
+  readonly retries: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly setup: readonly string[];
+  readonly container: string | null;
+}
+
+/** A strategy as data: its generator lives in src/strategies, or in the user's config. */
+export interface StrategySpec {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Run-granular strategies need to know the runs. */
+  readonly granularities: readonly Granularity[];
+}
+
+export interface AlgorithmSpec {
+  readonly name: string;
+  readonly run: UserFunction | Command;
+  readonly setup: UserFunction | Command | null;
+  readonly findBoundaries: UserFunction | Command | null;
+  readonly strategy: StrategySpec;
+  readonly executionTimeLimitMs: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Null: no limits. Only for programs. */
+  readonly resources: Resources | null;
+}
+
+export interface BackendSpec {
+  readonly kind: 'local';
+  readonly slots: number;
+  /** Bytes for all jobs together; null = not limited. */
+  readonly memoryBytes: number | null;
+}
+
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface CalibrationSpec {
+  readonly name: string;
+  readonly collections: readonly CollectionSpec[];
+  readonly algorithms: readonly AlgorithmSpec[];
+  readonly dependsOn: readonly string[];
+  readonly maxIterations: number;
+  readonly onMaxIterations: 'complete' | 'fail';
+  readonly ignoredRuns: readonly Run[];
+  /** Absolute paths of extra local databases, highest priority first. */
+  readonly databases: readonly string[];
+  readonly backend: BackendSpec;
+  readonly quorum: number;
+  readonly savePayloads: boolean;
+  /** Where defineCalibration was called, when that can be known. */
+  readonly source: SourceLocation | null;
+}
+
+/** A checked config: the only form the rest of CAF accepts. */
+export interface CampaignSpec {
+  /** Absolute path of the config file. */
+  readonly configPath: string;
+  /** Absolute path of the results directory. */
+  readonly output: string;
+  readonly iov: Iov | null;
+  readonly databases: readonly string[];
+  readonly maxParallelCalibrations: number;
+  readonly calibrations: readonly CalibrationSpec[];
+  /** Names given to definePayload. Empty: programs may commit any name, untyped. */
+  readonly payloadNames: readonly string[];
+}
+
+export const isCommand = (value: unknown): value is Command =>
+  typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'command';
