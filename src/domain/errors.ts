@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   // running (exit 1)
   CAF_JOB_FAILED: 'Jobs of a collection failed.',
   CAF_NO_INPUT: 'No input file is left for a collection.',
+  CAF_RECORDS_DAMAGED: 'A line of records.ndjson cannot be read.',
+  CAF_PLACEHOLDER: "A placeholder in a program's arguments means nothing, or has no value.",
   CAF_NO_RUNS: 'No data run is left for an algorithm.',
   CAF_NO_PAYLOADS: 'An algorithm ended well but committed no payload.',
   CAF_ALGORITHM_FAILED: 'A strategy reported results that are not ok.',
