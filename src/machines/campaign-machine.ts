@@ -1,0 +1,149 @@
+// One invocation of caf run: which calibrations may go on, and how it ends when the user wants it to stop.
+//
+//   ready -> running -----------------------------> completed | failed
+//               | stop                                  ^
+//               v                                       | (nothing was left)
+//            stopping --(nothing runs any more)--> interrupted
+//               | stop again                            ^
+//               v                                       |
+//            cancelling --(nothing runs any more)-------+
+import { assign, setup } from 'xstate';
+import { writeAndTell } from './effects.ts';
+
+export interface CampaignInput {
+  /** Calibrations that are to be done by this invocation. */
+  readonly toDo: number;
+}
+
+export interface CampaignContext extends CampaignInput {
+  readonly running: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly blocked: number;
+  readonly signal: string | null;
+}
+
+export type CampaignEvent =
+  | { type: 'campaign.begin' }
+  | { type: 'campaign.stop'; signal: string; runningJobs: number }
+  /** A calibration was started. */
+  | { type: 'calibration.started' }
+  /** One ended; `blocked` = how many descendants will not run because of it. */
+  | { type: 'calibration.ended'; state: 'completed' | 'failed' | 'interrupted'; blocked: number };
+
+export interface CampaignOutput {
+  readonly outcome: 'completed' | 'failed' | 'interrupted';
+  readonly completed: number;
+  readonly failed: number;
+  readonly blocked: number;
+  readonly notStarted: number;
+  readonly signal: string | null;
+}
+
+const allEnded = (context: CampaignContext) => context.completed + context.failed + context.blocked === context.toDo;
+
+const output =
+  (outcome: CampaignOutput['outcome']) =>
+  ({ context }: { context: CampaignContext }): CampaignOutput => ({
+    outcome,
+    completed: context.completed,
+    failed: context.failed,
+    blocked: context.blocked,
+    notStarted: context.toDo - context.completed - context.failed - context.blocked,
+    signal: context.signal,
+  });
+
+export const campaignMachine = setup({
+  types: {
+    input: {} as CampaignInput,
+    context: {} as CampaignContext,
+    events: {} as CampaignEvent,
+    output: {} as CampaignOutput,
+    tags: {} as 'active' | 'terminal',
+  },
+  actions: {
+    ...writeAndTell,
+    /** Starts calibrations whose ancestors are complete, up to the limit. */
+    startReady: (): never => {
+      throw new Error('effect "startReady" was not provided');
+    },
+    /** Nothing new starts: no job, no execution. Running jobs go on. */
+    stopStarting: (): never => {
+      throw new Error('effect "stopStarting" was not provided');
+    },
+    cancelAll: (): never => {
+      throw new Error('effect "cancelAll" was not provided');
+    },
+    countStarted: assign({ running: ({ context }) => context.running + 1 }),
+    countEnded: assign(({ context, event }) =>
+      event.type === 'calibration.ended'
+        ? {
+            running: context.running - 1,
+            completed: context.completed + (event.state === 'completed' ? 1 : 0),
+            failed: context.failed + (event.state === 'failed' ? 1 : 0),
+            blocked: context.blocked + event.blocked,
+          }
+        : {},
+    ),
+    keepSignal: assign({ signal: ({ context, event }) => (event.type === 'campaign.stop' ? event.signal : context.signal) }),
+  },
+  guards: {
+    allCompleted: ({ context }) => allEnded(context) && context.failed === 0,
+    allEnded: ({ context }) => allEnded(context),
+    nothingRuns: ({ context }) => context.running === 0,
+  },
+}).createMachine({
+  id: 'campaign',
+  context: ({ input }) => ({ ...input, running: 0, completed: 0, failed: 0, blocked: 0, signal: null }),
+  initial: 'ready',
+  states: {
+    ready: { on: { 'campaign.begin': 'running' } },
+    running: {
+      tags: 'active',
+      entry: 'startReady',
+      on: {
+        'calibration.started': { actions: 'countStarted' },
+        'calibration.ended': { actions: ['countEnded', 'startReady'] },
+        'campaign.stop': { target: 'stopping', actions: 'keepSignal' },
+      },
+      always: [
+        { guard: 'allCompleted', target: 'completed' },
+        { guard: 'allEnded', target: 'failed' },
+      ],
+    },
+    stopping: {
+      tags: 'active',
+      entry: [
+        'stopStarting',
+        {
+          type: 'tell',
+          params: ({ event }) => ({
+            type: 'campaign.stopping',
+            signal: event.type === 'campaign.stop' ? event.signal : '',
+            runningJobs: event.type === 'campaign.stop' ? event.runningJobs : 0,
+          }),
+        },
+      ],
+      on: {
+        'calibration.started': { actions: 'countStarted' },
+        'calibration.ended': { actions: 'countEnded' },
+        'campaign.stop': { target: 'cancelling', actions: 'keepSignal' },
+      },
+      always: [
+        { guard: 'allCompleted', target: 'completed' },
+        { guard: 'allEnded', target: 'failed' },
+        { guard: 'nothingRuns', target: 'interrupted' },
+      ],
+    },
+    cancelling: {
+      tags: 'active',
+      entry: ['cancelAll', { type: 'tell', params: ({ context }) => ({ type: 'campaign.cancelling', signal: context.signal ?? '' }) }],
+      on: { 'calibration.started': { actions: 'countStarted' }, 'calibration.ended': { actions: 'countEnded' } },
+      always: { guard: 'nothingRuns', target: 'interrupted' },
+    },
+    completed: { type: 'final', tags: 'terminal', output: output('completed') },
+    failed: { type: 'final', tags: 'terminal', output: output('failed') },
+    interrupted: { type: 'final', tags: 'terminal', output: output('interrupted') },
+  },
+  output: ({ event }) => (event as unknown as { output: CampaignOutput }).output,
+});
