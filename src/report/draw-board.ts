@@ -1,0 +1,173 @@
+// Draws the live board: permanent lines for what has ended, a window for what runs. Pure: the same board gives the same lines.
+import { type Board, isActive, isFinished, type Row } from './board.ts';
+import type { Mark, Style } from './style.ts';
+import { count, cutEnd, cutMiddle, displayWidth, durationText, oneLine, padEnd, padStart, spread } from './text.ts';
+
+export interface Canvas {
+  readonly columns: number;
+  readonly rows: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly style: Style;
+}
+
+/** What is printed once at the start. `output` and `config` as the user would type them. */
+export function drawOpening(board: Board, config: string, output: string, { columns, style }: Canvas): string[] {
+  const { started } = board;
+  if (started === null) return [];
+  const reused = started.calibrations.filter((calibration) => calibration.reused).length;
+  const total = started.calibrations.length;
+  const lines = [`caf ${started.version}   ${config}   ${style.arrow} ${output}   ${count(total, 'calibration')}`];
+  if (reused > 0) lines.push(`reusing ${reused} of ${total}: nothing they depend on has changed  (caf run --fresh to redo)`);
+  return lines.map((line) => cutEnd(line, columns, style.ellipsis));
+}
+
+/** The permanent line of a calibration that has ended. */
+export function drawFinished(board: Board, row: Row, { columns, style }: Canvas): string {
+  const nameWidth = Math.min(widestName(board.rows), 32);
+  const elapsed = row.seconds === null ? '' : durationText(row.seconds);
+  const mark: Mark = row.state === 'completed' ? 'done' : row.state === 'failed' ? 'failed' : 'waiting';
+  const left = `${padEnd(cutMiddle(row.name, nameWidth, style.ellipsis), nameWidth)}  ${finishedText(row)}`;
+  const room = columns - displayWidth(style.mark(mark)) - 1;
+  const line = spread(left, elapsed, room) ?? spread(cutEnd(left, room - elapsed.length - 2, style.ellipsis), elapsed, room);
+  return `${style.mark(mark)} ${(line ?? cutEnd(left, room, style.ellipsis)).trimEnd()}`;
+}
+
+function finishedText(row: Row): string {
+  if (row.reused) return `reused        ${count(row.payloads, 'payload')}`;
+  if (row.state === 'blocked') return `blocked       by ${row.blockedBy.join(', ')}`;
+  if (row.state === 'failed') return `failed        ${oneLine(row.error?.message ?? '')}`;
+  const facts = [count(row.iterations, 'iteration'), count(row.jobsDone, 'job'), count(row.payloads, 'payload')];
+  return `completed     ${facts.join('   ')}${row.converged === false ? '   not converged' : ''}`;
+}
+
+/** The window: running calibrations, then waiting ones, cut to the height of the terminal, and one line of totals. */
+export function drawBoard(board: Board, canvas: Canvas): string[] {
+  const { columns, style } = canvas;
+  if (board.started === null || board.ended !== null) return [];
+  const open = board.rows.filter((row) => !isFinished(row));
+  const active = open.filter(isActive);
+  const ordered = [...active, ...open.filter((row) => !isActive(row))];
+  // Rule, blank line, totals, and one line below for the cursor.
+  const room = Math.max(canvas.rows - 4, 1);
+  const shown = ordered.length <= room ? ordered : ordered.slice(0, Math.max(room - 1, 1));
+  const columnsShown = layOut(board, shown, canvas);
+  const lines = [style.paint('dim', style.rule.repeat(columns)), ...shown.map((row) => drawRow(board, row, columnsShown, canvas))];
+  if (shown.length < ordered.length) lines.push(cutEnd(plusMore(ordered.slice(shown.length)), columns, style.ellipsis));
+  return [...lines, '', drawTotals(board, canvas)];
+}
+
+function plusMore(hidden: readonly Row[]): string {
+  const running = hidden.filter(isActive).length;
+  const parts = [running > 0 ? `${running} running` : '', running < hidden.length ? `${hidden.length - running} waiting` : ''];
+  return `  plus ${hidden.length} more: ${parts.filter((part) => part !== '').join(', ')}`;
+}
+
+const COLUMNS = ['name', 'state', 'iteration', 'bar', 'count', 'detail', 'elapsed'] as const;
+type Column = (typeof COLUMNS)[number];
+/** What goes first when the terminal is too narrow. The name never goes. */
+const DROPPED: readonly Column[] = ['elapsed', 'bar', 'detail', 'iteration', 'state', 'count'];
+const RIGHT: readonly Column[] = ['count', 'elapsed'];
+const BAR_WIDTH = 12;
+const LEAST_NAME = 8;
+type Widths = ReadonlyMap<Column, number>;
+
+/** Which columns fit, and how wide each is. Waiting rows do not count: their text may run over all columns. */
+function layOut(board: Board, shown: readonly Row[], { columns, now, style }: Canvas): Widths {
+  const room = columns - displayWidth(style.mark('running')) - 1;
+  const widths = new Map<Column, number>();
+  for (const column of COLUMNS) {
+    const cells = shown.filter((row) => column === 'name' || isActive(row)).map((row) => displayWidth(cellText(row, column, now, style)));
+    const width = Math.max(0, ...cells);
+    if (width > 0) widths.set(column, width);
+  }
+  // Steady: as wide as the widest name of all, so that columns do not shake when rows come and go.
+  const widest = Math.min(widestName(board.rows), 32);
+  widths.set('name', widest);
+  const total = () => [...widths.values()].reduce((sum, width) => sum + width, 0) + 2 * (widths.size - 1);
+  const shrink = (least: number) => widths.set('name', Math.min(widest, Math.max(least, widest - Math.max(total() - room, 0))));
+  shrink(Math.min(widest, 16));
+  for (const column of DROPPED) {
+    if (total() <= room) break;
+    widths.delete(column);
+    widths.set('name', widest);
+    shrink(column === 'state' || column === 'count' ? LEAST_NAME : Math.min(widest, 12));
+  }
+  if (total() > room) widths.set('name', Math.max(room, 1));
+  return widths;
+}
+
+function drawRow(board: Board, row: Row, widths: Widths, { columns, now, style }: Canvas): string {
+  const mark = style.mark(row.jobs.failed > 0 || row.failedAlgorithms.length > 0 ? 'failed' : isActive(row) ? 'running' : 'waiting');
+  const name = padEnd(cutMiddle(row.name, widths.get('name') ?? 1, style.ellipsis), widths.get('name') ?? 1);
+  const room = columns - displayWidth(mark) - 1;
+  if (!isActive(row)) {
+    const text = `${name}  ${waitingText(board, row)}`;
+    return `${mark} ${style.paint('dim', cutEnd(text, room, style.ellipsis).trimEnd())}`;
+  }
+  const cells = [...widths.keys()].map((column) => {
+    const width = widths.get(column) ?? 0;
+    if (column === 'name') return name;
+    const text = cellText(row, column, now, style);
+    return RIGHT.includes(column) ? padStart(text, width) : padEnd(text, width);
+  });
+  return `${mark} ${cells.join('  ').trimEnd()}`;
+}
+
+function waitingText(board: Board, row: Row): string {
+  const waits = row.dependsOn.filter((name) => {
+    const other = board.rows[board.index.get(name) ?? -1];
+    return other !== undefined && other.state !== 'completed';
+  });
+  return waits.length === 0 ? 'waiting' : `waiting for ${waits.join(', ')}`;
+}
+
+function cellText(row: Row, column: Column, now: number, style: Style): string {
+  const { jobs } = row;
+  const collecting = row.state === 'running_collector' && jobs.total > 0;
+  switch (column) {
+    case 'name':
+      return row.name;
+    case 'state':
+      return row.state ?? '';
+    case 'iteration':
+      return `it ${row.iteration}`;
+    case 'bar':
+      return collecting ? drawBar((jobs.succeeded + jobs.failed) / jobs.total, style) : '';
+    case 'count':
+      return jobs.total > 0 ? `${jobs.succeeded + jobs.failed}/${jobs.total}` : '';
+    case 'detail':
+      if (row.algorithm !== null) return `${row.algorithm.name} ${row.algorithm.executions}`;
+      if (jobs.failed > 0) return `${jobs.failed} failed`;
+      return jobs.running > 0 ? `${jobs.running} running` : '';
+    case 'elapsed':
+      return row.startedAt === null ? '' : durationText((now - row.startedAt) / 1000);
+  }
+}
+
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+function drawBar(share: number, style: Style): string {
+  const filled = Math.min(Math.max(share, 0), 1) * BAR_WIDTH;
+  const whole = Math.floor(filled);
+  if (!style.unicode) return '#'.repeat(whole) + '.'.repeat(BAR_WIDTH - whole);
+  return padEnd('█'.repeat(whole) + (EIGHTHS[Math.floor((filled - whole) * 8)] ?? ''), BAR_WIDTH);
+}
+
+function drawTotals(board: Board, { columns, now, style }: Canvas): string {
+  const done = board.rows.filter((row) => row.state === 'completed').length;
+  const running = board.rows.reduce((sum, row) => sum + row.jobs.running, 0);
+  const elapsed = board.startedAt === null ? '' : durationText((now - board.startedAt) / 1000);
+  const facts = [`${done} of ${board.rows.length} done`, running > 0 ? `${count(running, 'job')} running` : '', elapsed];
+  const left = facts.filter((fact) => fact !== '').join('   ');
+  const right = {
+    running: '^C stops safely',
+    stopping: running > 0 ? `stopping: ${count(running, 'job')} will go on running; ^C again cancels` : 'stopping',
+    cancelling: 'cancelling the running jobs',
+  }[board.phase];
+  // While stopping, what ^C does is the thing to read.
+  if (board.phase === 'running') return spread(left, right, columns) ?? cutEnd(left, columns, style.ellipsis);
+  return style.paint('yellow', spread(left, right, columns) ?? cutEnd(right, columns, style.ellipsis));
+}
+
+const widestName = (rows: readonly Row[]): number => rows.reduce((widest, row) => Math.max(widest, displayWidth(row.name)), 1);

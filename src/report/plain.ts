@@ -1,0 +1,58 @@
+// The plain report, for files and pipes: one line per change, time first. Bounded: no line for each job that succeeds.
+import type { TimedEvent } from '../domain/event.ts';
+import { type Board, emptyBoard, foldBoard } from './board.ts';
+import { describeEvent } from './describe-event.ts';
+import type { Io } from './io.ts';
+import type { Report, ReportOptions } from './report.ts';
+import { writeSummary } from './summary.ts';
+
+/** Failed attempts of one iteration that get a line of their own; caf.log has all. */
+const FAILURE_LINES = 20;
+/** Below this many jobs, progress is not worth a line. */
+const MANY_JOBS = 20;
+
+export function createPlainReport(io: Io, options: ReportOptions): Report {
+  let board: Board = emptyBoard;
+  const progress = createProgress();
+  const say = (event: TimedEvent, text: string) => io.stderr.write(`${event.at.replace(/\.\d+Z$/, 'Z')} ${text}\n`);
+  return {
+    event: (event) => {
+      board = foldBoard(board, event);
+      if (options.verbose) return say(event, describeEvent(event).text);
+      for (const line of progress(event, board)) say(event, line);
+    },
+    close: () => writeSummary(board, io, options, io.stdout),
+  };
+}
+
+/** Lines for an event, without its time: changes, the first failures, and every tenth of the jobs. */
+function createProgress(): (event: TimedEvent, board: Board) => string[] {
+  const counted = new Map<string, { failures: number; tenths: number }>();
+  return (event, board) => {
+    if (event.type !== 'job.finished' && event.type !== 'job.retried') {
+      const { weight, text } = describeEvent(withoutReason(event));
+      return weight === 'detail' ? [] : [text];
+    }
+    const row = board.rows[board.index.get(event.calibration) ?? -1];
+    const key = `${event.calibration}/${event.iteration}`;
+    const counts = counted.get(key) ?? { failures: 0, tenths: 0 };
+    counted.set(key, counts);
+    const lines: string[] = [];
+    if (event.outcome.state === 'failed') {
+      counts.failures++;
+      if (counts.failures <= FAILURE_LINES) lines.push(describeEvent(event).text);
+      if (counts.failures === FAILURE_LINES) lines.push(`${key} further failures are not shown here; caf.log has all`);
+    }
+    if (row === undefined || row.jobs.total < MANY_JOBS) return lines;
+    const ended = row.jobs.succeeded + row.jobs.failed;
+    const tenths = Math.floor((10 * ended) / row.jobs.total);
+    if (tenths > counts.tenths) {
+      counts.tenths = tenths;
+      lines.push(`${key} jobs=${ended}/${row.jobs.total} failed=${row.jobs.failed}`);
+    }
+    return lines;
+  };
+}
+
+/** Reasons are for --verbose. */
+const withoutReason = (event: TimedEvent): TimedEvent => (event.type === 'calibration.started' ? { ...event, reason: '' } : event);
