@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   CAF_JOURNAL_DAMAGED: 'caf.db is damaged, empty or truncated.',
   CAF_JOURNAL_FOREIGN: 'caf.db is not a journal of caf.',
   CAF_JOURNAL_NEWER: 'caf.db was written by a newer caf.',
+  CAF_JOURNAL_MISSING: 'The directory holds results of caf, but no caf.db.',
   CAF_LEASE_LOST: 'Another caf took this results directory over; this one must not write any more.',
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',
   CAF_INTERNAL: 'A bug in caf.',

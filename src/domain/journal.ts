@@ -61,6 +61,8 @@ export type JournalEntry =
       readonly converged: boolean;
       readonly payloads: number;
     })
+  /** Put back to the start of this iteration: its rows and those of later iterations are dropped, and its result. */
+  | (InIteration & { readonly kind: 'calibration.reset' })
   | (InAttempt & { readonly kind: 'attempt.started'; readonly token: string; readonly directory: string; readonly resources: Resources })
   | (InAttempt & { readonly kind: 'attempt.spawned'; readonly process: ProcessIdentity })
   | (InAttempt & { readonly kind: 'attempt.finished'; readonly outcome: AttemptOutcome; readonly usage: Usage | null })
@@ -86,6 +88,7 @@ export const JOURNAL_KINDS = [
   'iteration.started',
   'iteration.committed',
   'calibration.completed',
+  'calibration.reset',
   'attempt.started',
   'attempt.spawned',
   'attempt.finished',
