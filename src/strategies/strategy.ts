@@ -33,5 +33,7 @@ export interface Strategy {
   readonly granularities: readonly Granularity[];
   /** What is wrong with the options: each with its path inside them. Never throws. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
+  /** True when run() yields find-boundaries: then the algorithm must have `findBoundaries`. Absent = false. */
+  readonly asksForBoundaries?: boolean;
   run(context: StrategyContext): Generator<StrategyRequest, StrategyEnd, StrategyAnswer>;
 }
