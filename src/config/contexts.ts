@@ -10,8 +10,6 @@ export type ValuePayload<Value> = PayloadDefinition<Value> & { readonly schema: 
 /** A payload without a schema: a file, committed by path. What `conditions` gives for it is the absolute path of a copy to read. */
 export type FilePayload = PayloadDefinition<string> & { readonly schema: null };
 
-export type AnyPayload<Value> = ValuePayload<Value> | (FilePayload & PayloadDefinition<Value>);
-
 /** The database chain as it was locked when the job was made. */
 export interface Conditions {
   /**

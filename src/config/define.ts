@@ -1,0 +1,100 @@
+// What a config is written with: defineConfig, defineCalibration, definePayload, defineStrategy, command and local. None of them ever throws.
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Command, Granularity } from '../domain/calibration.ts';
+import type { PayloadDefinition } from '../domain/payload.ts';
+import type { Strategy } from '../strategies/strategy.ts';
+import { captureCallSite, DEFINED_AT } from './call-site.ts';
+import type { FilePayload, ValuePayload } from './contexts.ts';
+import type { Calibration, CalibrationOptions, Config, ConfigOptions, LocalBackend } from './options.ts';
+import { registerPayload } from './payload-registry.ts';
+
+/** Marks what defineConfig returns; Symbol.for, so that two copies of the package agree. */
+export const CONFIG: unique symbol = Symbol.for('calibration-framework.config') as never;
+
+/** A copy with a hidden mark; a value that is no object stays as it is, for check-config to complain about. */
+function marked<T>(value: T, mark: symbol, content: unknown): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const copy = { ...value };
+  Object.defineProperty(copy, mark, { value: content });
+  return copy;
+}
+
+/** Names in dependsOn that no calibration of this config has; unknown (and not checked) where names are not literals. */
+type UnknownNames<Calibrations extends readonly CalibrationOptions[]> = {
+  [Index in keyof Calibrations]: Calibrations[Index] extends CalibrationOptions<string, infer DependsOn>
+    ? string extends DependsOn
+      ? never
+      : Exclude<DependsOn, Calibrations[number]['name']>
+    : never;
+}[number];
+
+type CheckedDependencies<Calibrations extends readonly CalibrationOptions[]> = string extends Calibrations[number]['name']
+  ? unknown
+  : [UnknownNames<Calibrations>] extends [never]
+    ? unknown
+    : { readonly calibrations: `dependsOn names '${UnknownNames<Calibrations>}', which is not a calibration of this config` };
+
+/**
+ * The default export of a config file. Problems are found when `caf` checks the config, all at once.
+ * @example export default defineConfig({ backend: local({ slots: 4 }), calibrations: [pedestals] });
+ */
+export function defineConfig<const Calibrations extends readonly CalibrationOptions[]>(
+  options: ConfigOptions<Calibrations> & CheckedDependencies<Calibrations>,
+): Config {
+  return marked<Config>(options, CONFIG, true);
+}
+
+/** A calibration: a loop of collectors and algorithms. The place of this call is shown in messages about it. */
+export function defineCalibration<const Name extends string, const DependsOn extends string = never>(
+  options: CalibrationOptions<Name, DependsOn>,
+): Calibration<Name, DependsOn> {
+  return marked(options, DEFINED_AT, captureCallSite(defineCalibration));
+}
+
+/** A file payload (ROOT, HDF5, anything): committed by path with `commitFile`. */
+export function definePayload(name: string): FilePayload;
+/** A typed payload: `schema` is any Standard Schema validator, such as zod's. It checks each value at `commit`; what it gives is the value's type. */
+export function definePayload<Schema extends StandardSchemaV1>(
+  name: string,
+  schema: Schema,
+): ValuePayload<StandardSchemaV1.InferOutput<Schema>>;
+export function definePayload(name: string, schema?: StandardSchemaV1): PayloadDefinition {
+  const definition: PayloadDefinition = marked(
+    { kind: 'payload', name, schema: schema ?? null },
+    DEFINED_AT,
+    captureCallSite(definePayload),
+  );
+  registerPayload(definition);
+  return definition;
+}
+
+/**
+ * A program: an argument vector, never a shell string. Placeholders: `{config}` (the config's directory), `{files}` (one argument per file),
+ * `{output}`, `{iteration}`, `{parameters.NAME}`.
+ * @example command(['python3', '{config}/fit.py', '{files}'])
+ */
+export const command = (argv: readonly string[]): Command => ({ kind: 'command', argv });
+
+/** Jobs on this machine. `slots` = cores for all jobs together, default all of them; `memory` such as `'16 GB'`, default not limited. */
+export const local = (options: Omit<LocalBackend, 'kind'> = {}): LocalBackend => ({ ...options, kind: 'local' });
+
+export interface StrategyOptions {
+  readonly name: string;
+  /** Which collections it can work with. Default `['run']`. */
+  readonly granularities?: readonly Granularity[] | undefined;
+  /** Options of your strategy, kept with its results: plain JSON. */
+  readonly options?: { readonly [name: string]: unknown } | undefined;
+  /** True when `run` yields find-boundaries: then the algorithm must have `findBoundaries`. Default false. */
+  readonly asksForBoundaries?: boolean | undefined;
+  /** A pure generator: yields the next execution and receives its result. */
+  readonly run: Strategy['run'];
+}
+
+/** A strategy of your own, beside singleIov, simpleRunByRun, sequentialRunByRun and sequentialBoundaries. */
+export const defineStrategy = (options: StrategyOptions): Strategy => ({
+  ...options,
+  granularities: options?.granularities ?? ['run'],
+  options: options?.options ?? {},
+  asksForBoundaries: options?.asksForBoundaries ?? false,
+  problems: [],
+});

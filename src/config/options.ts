@@ -1,0 +1,129 @@
+// The options users write: what defineConfig and defineCalibration take. Defaults are filled in by check-config.
+import type { Command, Granularity } from '../domain/calibration.ts';
+import type { Iov, Run } from '../domain/iov.ts';
+import type { Strategy } from '../strategies/strategy.ts';
+import type { Collect, FindBoundaries, RunAlgorithm, Setup } from './contexts.ts';
+
+/** Environment variables: nothing else is inherited on batch backends. */
+export type Env = { readonly [name: string]: string };
+
+export interface ResourceOptions {
+  /** Whole number of cores. Default 1. */
+  readonly cores?: number | undefined;
+  /** Such as `'2 GB'` or `'512 MiB'`. Default `'2 GB'`; limits admission on the local backend only when it is set. */
+  readonly memory?: string | undefined;
+  /** Such as `'90 s'`, `'1 h'` or `'1 h 30 min'`. Default `'1 h'`. */
+  readonly time?: string | undefined;
+}
+
+/** How a collection's files become jobs: exactly one key. */
+export type SplitOptions =
+  | { readonly maxFilesPerJob: number; readonly maxJobs?: never; readonly arguments?: never }
+  | { readonly maxJobs: number; readonly maxFilesPerJob?: never; readonly arguments?: never }
+  /** One job per entry, and every job gets all files. */
+  | { readonly arguments: readonly (readonly string[])[]; readonly maxFilesPerJob?: never; readonly maxJobs?: never };
+
+/** How a file tells which runs it holds. A RegExp (with the named groups `experiment` and `run`) or function sees the path as written. */
+export type RunsOption =
+  | RegExp
+  | ((path: string) => Run | Iov | null | undefined)
+  | ReadonlyMap<string, Run | Iov>
+  | { readonly [path: string]: Run | Iov };
+
+export interface CollectionOptions {
+  /** Globs and paths, relative to the config file; URLs pass untouched. Each must match. */
+  readonly files: readonly string[];
+  /** Needed only when a requested IoV or ignored runs select among the files, or a strategy by runs has no records to go by. */
+  readonly runs?: RunsOption | undefined;
+  /** Turns files into records and output files: a function, or `command([...])`. */
+  readonly collect: Collect | Command;
+  /** Globs, relative to the job's output directory; each given one must match. Default `['*']`, which requires nothing. */
+  readonly outputs?: readonly string[] | undefined;
+  /** Default `{ maxJobs: 1000 }`. */
+  readonly split?: SplitOptions | undefined;
+  /** Whether the data keep their runs apart. Default `'run'`. */
+  readonly granularity?: Granularity | undefined;
+  /** Per job; on out-of-memory or time-out a retry multiplies the one that ran out by 1.5. */
+  readonly resources?: ResourceOptions | undefined;
+  /** Per job; preemption and node failure do not count. Default 2. */
+  readonly retries?: number | undefined;
+  readonly env?: Env | undefined;
+  /** Lines of shell to source before a program. */
+  readonly setup?: readonly string[] | undefined;
+  /** Image for podman or apptainer. */
+  readonly container?: string | undefined;
+}
+
+export interface AlgorithmOptions {
+  /** Unique within its calibration. */
+  readonly name: string;
+  /** Turns data into payloads and says `'ok'`, `'iterate'`, `'not-enough-data'` or `'failure'`: a function, or `command([...])`. */
+  readonly run: RunAlgorithm | Command;
+  /** Which runs are executed together, and which interval their payloads get. Default `singleIov()`. */
+  readonly strategy?: Strategy | undefined;
+  /** Called once before the executions of each iteration. */
+  readonly setup?: Setup | Command | undefined;
+  /** Where new intervals begin, for `sequentialBoundaries` without `boundaries`. */
+  readonly findBoundaries?: FindBoundaries | Command | undefined;
+  /** Per execution. Default `'1 h'`. */
+  readonly executionTimeLimit?: string | undefined;
+  /** For programs. */
+  readonly env?: Env | undefined;
+  /** For programs. Default: no limits. */
+  readonly resources?: ResourceOptions | undefined;
+}
+
+/** Made by `local()`. */
+export interface LocalBackend {
+  readonly kind: 'local';
+  readonly slots?: number | undefined;
+  readonly memory?: string | undefined;
+}
+
+export type BackendOption = LocalBackend;
+
+/** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
+export interface CalibrationOptions<Name extends string = string, DependsOn extends string = string> {
+  /** A letter or digit, then `[A-Za-z0-9_.+-]`, at most 100 characters, not `objects`; unique. */
+  readonly name: Name;
+  /** By name. May be `{}` when there are algorithms. */
+  readonly collections: { readonly [name: string]: CollectionOptions };
+  /** Run in this order in each iteration. May be `[]` when there are collections. */
+  readonly algorithms: readonly AlgorithmOptions[];
+  /** Calibrations whose payloads this one reads: objects or names. Default `[]`. */
+  readonly dependsOn?: readonly (DependsOn | CalibrationOptions)[] | undefined;
+  /** At most this many iterations. Default 5. */
+  readonly maxIterations?: number | undefined;
+  /** What reaching maxIterations without convergence means. Default `'complete'`, with a warning. */
+  readonly onMaxIterations?: 'complete' | 'fail' | undefined;
+  /** Runs not used; a file that holds only ignored runs is not collected. */
+  readonly ignoredRuns?: readonly Run[] | undefined;
+  /** Extra local databases, relative to the config file, highest priority first; they come before the config's. */
+  readonly databases?: readonly string[] | undefined;
+  /** Default: the config's. */
+  readonly backend?: BackendOption | undefined;
+  /** Share of a collection's jobs that must succeed, above 0 and up to 1. Default 1. */
+  readonly quorum?: number | undefined;
+  /** False: intermediate payloads, left out of the final export. Default true. */
+  readonly savePayloads?: boolean | undefined;
+}
+
+/** What defineCalibration returns: its options, and where it was called. */
+export type Calibration<Name extends string = string, DependsOn extends string = string> = CalibrationOptions<Name, DependsOn>;
+
+export interface ConfigOptions<Calibrations extends readonly CalibrationOptions[] = readonly CalibrationOptions[]> {
+  /** At least one, in any order. */
+  readonly calibrations: Calibrations;
+  /** Default `local()`. */
+  readonly backend?: BackendOption | undefined;
+  /** Local databases for all calibrations, relative to the config file, highest priority first. */
+  readonly databases?: readonly string[] | undefined;
+  /** The results directory, relative to the config file. Default `calibration_results` beside it. */
+  readonly output?: string | undefined;
+  /** Only runs in this interval are used. Default: everything. */
+  readonly iov?: Iov | undefined;
+  /** Default 8. */
+  readonly maxParallelCalibrations?: number | undefined;
+}
+
+export type Config = ConfigOptions;
