@@ -20,7 +20,7 @@ export interface Span {
 }
 
 /**
- * The experiments in order. Inner borders are open (from run 0, to -1), so that the labels of all experiments together leave no hole;
+ * The experiments in order. Inner borders are open (from run 0, to -1), so that the labels leave no hole in an experiment;
  * the outer ends follow the coverage, or without it the data.
  */
 export function spansOf(runs: readonly Run[], coverage: Iov | null): readonly Span[] {
