@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   CAF_JOB_FAILED: 'Jobs of a collection failed.',
   CAF_NO_INPUT: 'No input file is left for a collection.',
   CAF_RECORDS_DAMAGED: 'A line of records.ndjson cannot be read.',
+  CAF_RESULT_INVALID: 'The result.json of a program is missing, half-written or wrong.',
   CAF_PLACEHOLDER: "A placeholder in a program's arguments means nothing, or has no value.",
   CAF_NO_RUNS: 'No data run is left for an algorithm.',
   CAF_NO_PAYLOADS: 'An algorithm ended well but committed no payload.',

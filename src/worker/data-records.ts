@@ -1,7 +1,7 @@
 // Reads records.ndjson: whole lines of a byte range, and each line as a record or an error that names file, line and first bytes.
 import type { FileHandle } from 'node:fs/promises';
 import { CafError } from '../domain/errors.ts';
-import type { Run } from '../domain/iov.ts';
+import { MAX_EXPERIMENT, MAX_RUN, type Run } from '../domain/iov.ts';
 
 /** One line of records.ndjson. */
 export interface DataRecord {
@@ -56,8 +56,11 @@ export function* linesOf(block: LineBlock): Generator<{ readonly offset: number;
   }
 }
 
-const isRun = (value: unknown): value is Run =>
-  Array.isArray(value) && value.length === 2 && value.every((part) => Number.isSafeInteger(part) && part >= -1);
+export const isRun = (value: unknown): value is Run =>
+  Array.isArray(value) && value.length === 2 && isWithin(value[0], MAX_EXPERIMENT) && isWithin(value[1], MAX_RUN);
+
+const isWithin = (value: unknown, highest: number): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= highest;
 
 /** The record in a line; a sentence when it holds none. */
 export function parseRecord(text: string): DataRecord | string {

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { join, matchesGlob } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Run } from '../domain/iov.ts';
+import { compareRuns, formatRun, type Run } from '../domain/iov.ts';
 import { type CollectedJob, RECORDS_FILE, type RunExtents } from './contract.ts';
 import { createFileHandles, type FileHandles } from './data-handles.ts';
 import { type RecordIndex, readStoredIndex, recordsSize, scanRecords } from './data-index.ts';
@@ -51,9 +51,6 @@ interface IndexedJob {
   /** Null = it has no records. */
   readonly index: RecordIndex | null;
 }
-
-export const runKey = (run: Run): string => `${run[0]},${run[1]}`;
-export const compareRuns = (a: Run, b: Run): number => a[0] - b[0] || a[1] - b[1];
 
 /** The CollectedJob list, one JSON object per line. */
 export async function readCollectedJobs(dataFile: string): Promise<readonly CollectedJob[]> {
@@ -106,7 +103,7 @@ class JobsData implements CollectedData {
     this.#jobs = jobs;
     this.#handles = handles;
     for (const [position, { job, index }] of jobs.entries()) {
-      const keys = index === null ? new Set(job.fileRuns.map(runKey)) : index.keys();
+      const keys = index === null ? new Set(job.fileRuns.map(formatRun)) : index.keys();
       let known = false;
       for (const key of keys) {
         known = true;
@@ -116,7 +113,7 @@ class JobsData implements CollectedData {
       }
       if (!known) this.#jobsWithoutRuns.push(position);
     }
-    this.runs = [...this.#jobsOfRun.keys()].map(parseRunKey).sort(compareRuns);
+    this.runs = [...this.#jobsOfRun.keys()].map(parseRun).sort(compareRuns);
   }
 
   get jobs(): number {
@@ -132,14 +129,14 @@ class JobsData implements CollectedData {
   }
 
   recordsParts(runs: readonly Run[]): readonly RecordsPart[] {
-    const keys = new Set(runs.map(runKey));
+    const keys = new Set(runs.map(formatRun));
     return this.#jobsOf(keys).flatMap(({ path, index }) =>
       index === null ? [] : [{ path, whole: index.keys().every((key) => keys.has(key)), ranges: rangesOf(index, keys) }],
     );
   }
 
   async copyRecords(part: RecordsPart, runs: readonly Run[], write: (lines: string) => Promise<void>): Promise<void> {
-    const keys = new Set(runs.map(runKey));
+    const keys = new Set(runs.map(formatRun));
     let lines = '';
     for await (const { text } of this.#lines(part.path, part.ranges, keys)) {
       lines += `${text}\n`;
@@ -159,7 +156,7 @@ class JobsData implements CollectedData {
   }
 
   async *#records(name: string, runs: readonly Run[], filter: DataFilter = {}): AsyncGenerator<{ run: Run; value: unknown }> {
-    const keys = new Set(runs.map(runKey));
+    const keys = new Set(runs.map(formatRun));
     for (const { job, path, index } of this.#jobsOf(keys)) {
       if (index === null || !isWanted(job, filter)) continue;
       for await (const { record } of this.#lines(path, rangesOf(index, keys), keys)) {
@@ -169,7 +166,7 @@ class JobsData implements CollectedData {
   }
 
   #files(pattern: string | undefined, runs: readonly Run[], filter: DataFilter = {}): readonly string[] {
-    return this.#jobsOf(new Set(runs.map(runKey)))
+    return this.#jobsOf(new Set(runs.map(formatRun)))
       .filter(({ job }) => isWanted(job, filter))
       .flatMap(({ job }) =>
         job.outputs.filter((output) => pattern === undefined || matchesGlob(output, pattern)).map((output) => join(job.directory, output)),
@@ -186,7 +183,7 @@ class JobsData implements CollectedData {
           for (const line of linesOf(block)) {
             const record = parseRecord(line.text);
             if (typeof record === 'string') throw await badLineError(file, path, line.offset, line.text, record);
-            if (keys.has(runKey(record.run))) yield { text: line.text, record };
+            if (keys.has(formatRun(record.run))) yield { text: line.text, record };
           }
         }
       }
@@ -221,7 +218,7 @@ function rangesOf(index: RecordIndex, keys: ReadonlySet<string>): RunExtents {
   return joined;
 }
 
-function parseRunKey(key: string): Run {
+function parseRun(key: string): Run {
   const [experiment = '', run = ''] = key.split(',');
   return [Number(experiment), Number(run)];
 }
