@@ -14,6 +14,7 @@ export type {
   FindBoundaries,
   Log,
   LogDetails,
+  PayloadValue,
   Record as RecordFunction,
   RunAlgorithm,
   Setup,

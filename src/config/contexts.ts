@@ -10,15 +10,16 @@ export type ValuePayload<Value> = PayloadDefinition<Value> & { readonly schema: 
 /** A payload without a schema: a file, committed by path. What `conditions` gives for it is the absolute path of a copy to read. */
 export type FilePayload = PayloadDefinition<string> & { readonly schema: null };
 
+/** What `conditions` gives for a definition: the value, or for a file payload the absolute path of the file. */
+export type PayloadValue<Definition extends PayloadDefinition> =
+  Definition extends PayloadDefinition<infer Value> ? (Definition['schema'] extends null ? string : Value) : never;
+
 /** The database chain as it was locked when the job was made. */
 export interface Conditions {
-  /**
-   * The payload valid for this run: its value, or for a file payload the absolute path of the file.
-   * Rejects with CAF_DB_NOT_FOUND when no database of the chain has one.
-   */
-  get<Value>(definition: PayloadDefinition<Value>, run: Run): Promise<Value>;
+  /** The payload valid for this run. Rejects with CAF_DB_NOT_FOUND when no database of the chain has one. */
+  get<Definition extends PayloadDefinition>(definition: Definition, run: Run): Promise<PayloadValue<Definition>>;
   /** As `get`, but undefined when no database of the chain has one. */
-  find<Value>(definition: PayloadDefinition<Value>, run: Run): Promise<Value | undefined>;
+  find<Definition extends PayloadDefinition>(definition: Definition, run: Run): Promise<PayloadValue<Definition> | undefined>;
 }
 
 export interface CollectedRecord<Value> {
