@@ -18,6 +18,8 @@ export interface AlgorithmOutcome {
   readonly gaps: readonly Iov[] | null;
   /** Why the child or the strategy failed beyond the reported results; null otherwise. */
   readonly error: ErrorText | null;
+  /** True: it was ended because `signal` aborted; this says nothing about the algorithm. */
+  readonly cancelled?: boolean;
 }
 
 export interface AlgorithmRun {

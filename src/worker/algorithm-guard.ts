@@ -6,6 +6,8 @@ export interface Guard {
   call<T>(what: string, code: () => T | Promise<T>): Promise<T>;
   /** What user code threw after its call had ended; undefined = nothing. */
   late(): { readonly error: unknown } | undefined;
+  /** Ends the process, whatever user code made of process.exit. */
+  exit(code: number): never;
 }
 
 /** Installs itself for the life of the process: one per child. */
@@ -46,5 +48,6 @@ export function createGuard(): Guard {
       }
     },
     late: () => late,
+    exit,
   };
 }

@@ -1,0 +1,273 @@
+// Forks a Node child for each algorithm: passes its messages on, watches its time, and turns every way to die into an outcome.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { boundLogs, finishLogs, openLog } from '../backends/attempt-logs.ts';
+import { killTree, leftGroup } from '../backends/kill-tree.ts';
+import { type ProcessStat, readStat } from '../backends/process-tree.ts';
+import { errorText } from '../domain/errors.ts';
+import type { ErrorText } from '../domain/event.ts';
+import { formatRun, type Run } from '../domain/iov.ts';
+import { formatDuration } from '../domain/quantity.ts';
+import { type FromStrategyChild, STDERR_FILE, STDOUT_FILE, type ToStrategyChild } from '../worker/contract.ts';
+import type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner } from './algorithms-runner.ts';
+import { startTimer, type Timer } from './long-timer.ts';
+
+export interface ForkedAlgorithmsRunnerOptions {
+  /** The child's entry: worker/strategy-child, from the sources or the bundle. */
+  readonly childUrl: URL;
+  /** Arguments for Node itself. Default none. */
+  readonly nodeArguments?: readonly string[];
+  /** How long a child and its programs may take to end by themselves, after SIGTERM. Default 2000. */
+  readonly killGraceMs?: number;
+  /** Longer logs are cut. Default 100 MB. */
+  readonly maxLogBytes?: number;
+}
+
+/** The given runner: one child per algorithm, in a session of its own. */
+export function createForkedAlgorithmsRunner(options: ForkedAlgorithmsRunnerOptions): AlgorithmsRunner {
+  const settings: Settings = { nodeArguments: [], killGraceMs: 2000, maxLogBytes: 100e6, ...options };
+  return {
+    run: async (run, listener, signal) => {
+      try {
+        return await runInChild(settings, run, listener, signal);
+      } catch (error) {
+        return failed(errorText(error)); // the directory or the logs cannot be made
+      }
+    },
+  };
+}
+
+type Settings = Required<ForkedAlgorithmsRunnerOptions>;
+
+/** What the child does at the moment, for time limits and obituaries. */
+type Doing =
+  | { readonly what: 'starting' | 'nothing' | 'setup' | 'findBoundaries' }
+  | { readonly what: 'execution'; readonly seq: number; readonly runs: readonly Run[] };
+
+const LOG_CHECK_MS = 250;
+
+const failed = (error: ErrorText): AlgorithmOutcome => ({ finalState: 'failed', gaps: null, error });
+const cancelled: AlgorithmOutcome = {
+  finalState: 'failed',
+  gaps: null,
+  error: { code: 'CAF_INTERRUPTED', message: 'The algorithm was interrupted; its finished executions are kept.' },
+  cancelled: true,
+};
+
+async function runInChild(
+  settings: Settings,
+  run: AlgorithmRun,
+  listener: AlgorithmListener,
+  signal: AbortSignal,
+): Promise<AlgorithmOutcome> {
+  if (signal.aborted) return cancelled;
+  const { directory, algorithm } = run.job;
+  mkdirSync(directory, { recursive: true });
+  const stderrBefore = statSync(join(directory, STDERR_FILE), { throwIfNoEntry: false })?.size ?? 0;
+  const child = startChild(settings, run);
+  const leader = leaderOf(child);
+
+  let doing: Doing = { what: 'starting' };
+  let outcome: AlgorithmOutcome | null = null;
+  let limit: Timer | null = null;
+
+  /** The first reason counts; a final message that was under way still wins over it. */
+  let ending: AlgorithmOutcome | null = null;
+  let ended: Promise<void> = Promise.resolve();
+  const end = (reason: AlgorithmOutcome, graceMs: number): void => {
+    if (ending !== null || leader === null) return;
+    ending = reason;
+    ended = killTree(leader, graceMs);
+  };
+
+  const nowDoing = (next: Doing, isLimited: boolean): void => {
+    limit?.stop();
+    limit = null;
+    doing = next;
+    if (isLimited)
+      limit = startTimer(run.executionTimeLimitMs, () =>
+        end(failed(timeLimitError(algorithm, doing, run.executionTimeLimitMs)), settings.killGraceMs),
+      );
+  };
+
+  const receive = (message: FromStrategyChild): void => {
+    switch (message.type) {
+      case 'ready':
+        nowDoing({ what: 'nothing' }, false);
+        listener.ready(message.runs);
+        return;
+      case 'calling':
+        nowDoing({ what: message.what }, true);
+        return;
+      case 'execution.started':
+        nowDoing({ what: 'execution', seq: message.seq, runs: message.runs }, true);
+        listener.executionStarted(message.seq, message.runs, message.iov);
+        return;
+      case 'execution.finished':
+        nowDoing({ what: 'nothing' }, false);
+        listener.executionFinished(message.execution);
+        return;
+      case 'result.reported':
+        nowDoing({ what: 'nothing' }, false);
+        listener.resultReported(message.report);
+        return;
+      case 'warning':
+        listener.warning(message.message);
+        return;
+      case 'final':
+        nowDoing({ what: 'nothing' }, false);
+        outcome ??= { finalState: message.finalState, gaps: message.gaps, error: message.error };
+        return;
+      default:
+        // The user's code shares the channel: what it sends there means nothing to us.
+        listener.warning(`${algorithm} sent a message that means nothing to caf: ${JSON.stringify(message).slice(0, 60)}`);
+    }
+  };
+  child.on('message', (message: FromStrategyChild) => {
+    try {
+      receive(message);
+    } catch (error) {
+      end(failed(errorText(error)), 0); // the listener cannot go on, for instance because the journal cannot be written
+    }
+  });
+
+  const onAbort = (): void => end(cancelled, settings.killGraceMs);
+  signal.addEventListener('abort', onAbort);
+  const logCheck = setInterval(() => boundLogs(directory, settings.maxLogBytes), LOG_CHECK_MS).unref();
+
+  const start: ToStrategyChild = { type: 'start', job: run.job };
+  // A child that died before it could listen is told by its exit.
+  child.send(start, () => undefined);
+
+  try {
+    const death = await deathOf(child);
+    await ended;
+    if (leader !== null && leftGroup(leader.pid)) await killTree(leader, 0);
+    if (outcome !== null) return outcome;
+    if (ending !== null) return ending;
+    return failed(crashError(algorithm, doing, death, readTail(join(directory, STDERR_FILE), stderrBefore)));
+  } finally {
+    nowDoing({ what: 'nothing' }, false);
+    clearInterval(logCheck);
+    signal.removeEventListener('abort', onAbort);
+    finishLogs(directory, settings.maxLogBytes);
+  }
+}
+
+/** In its own session, so that Ctrl-C at the terminal does not reach it, and with real files as logs, so that it can always write. */
+function startChild(settings: Settings, { job, env }: AlgorithmRun): ChildProcess {
+  const logs = [openLog(job.directory, STDOUT_FILE), openLog(job.directory, STDERR_FILE)] as const;
+  try {
+    return spawn(process.execPath, [...settings.nodeArguments, fileURLToPath(settings.childUrl)], {
+      cwd: job.directory,
+      env: { ...env, CAF_CHILD: '1' },
+      stdio: ['ignore', ...logs, 'ipc'],
+      detached: true,
+    });
+  } finally {
+    for (const fd of logs) closeSync(fd);
+  }
+}
+
+/** Read while the child cannot have been collected yet; null = it was never started. */
+function leaderOf(child: ChildProcess): ProcessStat | null {
+  if (child.pid === undefined) return null;
+  return readStat(child.pid) ?? { pid: child.pid, state: 'R', parent: process.pid, group: child.pid, session: child.pid, startTicks: 0 };
+}
+
+type Death =
+  | { readonly how: 'code'; readonly code: number }
+  | { readonly how: 'signal'; readonly signal: string }
+  | { readonly how: 'not-started'; readonly message: string };
+
+/** Settles when the child is gone and its last message has been received. */
+async function deathOf(child: ChildProcess): Promise<Death> {
+  const exited = new Promise<Death>((resolve) => {
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve({ how: 'not-started', message: error.message });
+    });
+    child.once('exit', (code, signal) => resolve(signal === null ? { how: 'code', code: code ?? 0 } : { how: 'signal', signal }));
+  });
+  const disconnected = new Promise<void>((resolve) => child.once('disconnect', resolve));
+  const death = await exited;
+  // Messages may still be in the pipe after 'exit'; 'disconnect' comes after the last one.
+  if (death.how !== 'not-started' && child.connected) await disconnected;
+  return death;
+}
+
+function runsText(runs: readonly Run[]): string {
+  const [first] = runs;
+  const last = runs.at(-1);
+  if (first === undefined || last === undefined) return 'no runs';
+  return runs.length === 1 ? `run ${formatRun(first)}` : `${runs.length} runs, ${formatRun(first)} to ${formatRun(last)}`;
+}
+
+function doingText(algorithm: string, doing: Doing): string {
+  switch (doing.what) {
+    case 'execution':
+      return `execution ${doing.seq} of ${algorithm} (${runsText(doing.runs)})`;
+    case 'starting':
+      return `the start of ${algorithm}`;
+    case 'nothing':
+      return algorithm;
+    default:
+      return `${doing.what} of ${algorithm}`;
+  }
+}
+
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const timeLimitError = (algorithm: string, doing: Doing, limitMs: number): ErrorText => ({
+  code: 'CAF_ALGORITHM_TIMEOUT',
+  message: `${capitalised(doingText(algorithm, doing))} took longer than its time limit of ${formatDuration(limitMs)} and was ended.`,
+  hint: 'Raise executionTimeLimit of the algorithm, or let its strategy give an execution fewer runs.',
+});
+
+function crashError(algorithm: string, doing: Doing, death: Death, tail: string): ErrorText {
+  const during = doingText(algorithm, doing);
+  const lastWords = tail === '' ? '' : ` Its last words: ${tail}`;
+  const error = (message: string, hint: string): ErrorText => ({ code: 'CAF_ALGORITHM_CRASHED', message: `${message}${lastWords}`, hint });
+  if (death.how === 'not-started')
+    return error(
+      `The child process for ${algorithm} could not be started: ${death.message}.`,
+      'Check the limits of processes and memory (ulimit -a).',
+    );
+  if (tail.includes('heap out of memory')) {
+    return error(
+      `The child process ran out of memory during ${during}.`,
+      'Give executions fewer runs, stream the records, or set NODE_OPTIONS=--max-old-space-size=8192.',
+    );
+  }
+  if (death.how === 'signal') {
+    return error(
+      `The child process was ended by ${death.signal} during ${during}.`,
+      death.signal === 'SIGKILL'
+        ? 'Somebody, or the system for lack of memory, killed it. Start again: finished executions are kept.'
+        : 'Start again: finished executions are kept. Look into stderr in its directory.',
+    );
+  }
+  return error(
+    `The child process ended with exit code ${death.code} during ${during}, without a result.`,
+    'Look into stdout and stderr in its directory.',
+  );
+}
+
+const TAIL_BYTES = 2048;
+const TAIL_LINES = 3;
+
+/** The last lines that were written to a log since it had `from` bytes. */
+function readTail(path: string, from: number): string {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const start = Math.max(from, size - TAIL_BYTES);
+  if (size <= start) return '';
+  const buffer = Buffer.alloc(size - start);
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, buffer, 0, buffer.length, start);
+  } finally {
+    closeSync(fd);
+  }
+  return buffer.toString('utf8').trim().split('\n').slice(-TAIL_LINES).join(' | ');
+}
