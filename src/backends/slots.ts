@@ -1,5 +1,6 @@
 // Admission to this machine: jobs wait in one line for cores and, where the user set it, memory. First come, first served.
 import type { Resources } from '../domain/calibration.ts';
+import { formatSize } from '../domain/quantity.ts';
 import type { Admission } from './backend.ts';
 
 export interface SlotsOptions {
@@ -24,8 +25,6 @@ interface Waiter {
   readonly signal: AbortSignal;
   left: boolean;
 }
-
-const gigabytes = (bytes: number): string => `${Number((bytes / 1e9).toPrecision(3))} GB`;
 
 /** A job at the head waits until it fits, and nobody overtakes it: a big job is never starved. */
 export function createSlots({ slots, memoryBytes, machineBytes }: SlotsOptions): Slots {
@@ -94,7 +93,7 @@ export function createSlots({ slots, memoryBytes, machineBytes }: SlotsOptions):
     }
     if (resources.memoryBytes > capacity && (resources.memoryIsSet || memoryBytes !== null)) {
       const limit = memoryBytes === null ? 'this machine has' : 'the local backend may use';
-      return `it asks for ${gigabytes(resources.memoryBytes)} of memory, and ${limit} ${gigabytes(capacity)}`;
+      return `it asks for ${formatSize(resources.memoryBytes)} of memory, and ${limit} ${formatSize(capacity)}`;
     }
     return null;
   }

@@ -1,0 +1,174 @@
+// What the end of an attempt means: success, or a failure with its cause in words; and whether another attempt makes sense.
+import { accessSync, constants } from 'node:fs';
+import { constants as system } from 'node:os';
+import { join } from 'node:path';
+import type { AttemptEnd } from '../backends/backend.ts';
+import { type CollectionSpec, isCommand, type Resources } from '../domain/calibration.ts';
+import type { AttemptOutcome, FailureCause, Usage } from '../domain/job.ts';
+import { formatDuration, formatSize } from '../domain/quantity.ts';
+import { unreachable } from '../domain/result.ts';
+import { RECORDS_FILE, RESULT_FILE, type ResultFile, STDERR_FILE } from '../worker/contract.ts';
+import { collectOutputs } from '../worker/outputs.ts';
+import { lastLine, readResult } from './read-result.ts';
+
+export interface AttemptFacts {
+  readonly spec: Pick<CollectionSpec, 'collect' | 'outputs' | 'outputsRequired'>;
+  readonly token: string;
+  /** Absolute. */
+  readonly directory: string;
+  /** The job's input files; URLs are not looked at. */
+  readonly files: readonly { readonly path: string }[];
+}
+
+export interface Judgement {
+  readonly outcome: AttemptOutcome;
+  /** Null when it never ran. */
+  readonly usage: Usage | null;
+  readonly warnings: readonly string[];
+  /** Relative paths of its output files; empty unless it succeeded. */
+  readonly outputs: readonly string[];
+  /** Whether it left records. */
+  readonly hasRecords: boolean;
+}
+
+type Verdict = Pick<Judgement, 'outcome'> & Partial<Omit<Judgement, 'usage'>>;
+
+const failed = (cause: FailureCause, detail: string): Verdict => ({ outcome: { state: 'failed', cause, detail } });
+
+/** Looks into the attempt's directory: one readdir, and result.json where there is one. */
+export function judgeAttempt(end: AttemptEnd, facts: AttemptFacts): Judgement {
+  const verdict = blameInput(judge(end, facts), facts);
+  return { warnings: [], outputs: [], hasRecords: false, ...verdict, usage: end.how === 'not-started' ? null : end.usage };
+}
+
+function judge(end: AttemptEnd, facts: AttemptFacts): Verdict {
+  switch (end.how) {
+    case 'not-started':
+      return failed('not-started', `it could not be started: ${end.message}`);
+    case 'cancelled':
+      return { outcome: { state: 'cancelled', detail: 'it was cancelled' } };
+    case 'time-limit':
+      return failed('time-limit', `it ran longer than its time limit of ${formatDuration(end.limitMs)}`);
+    case 'out-of-memory':
+      return failed('out-of-memory', `it used ${formatSize(end.usedBytes)} of memory; its limit is ${formatSize(end.limitBytes)}`);
+    case 'signalled':
+      return judgeCrash(facts, 'signal', `it was ended by ${signalText(end.signal)}`);
+    case 'exited':
+      if (end.code !== 0) return judgeCrash(facts, 'exit', `it exited with status ${statusText(end.code)}`);
+      return judgeResult(facts, failed('exit', 'it exited with status 0 before collect had returned'));
+    case 'unknown':
+      return judgeResult(facts, failed('node-lost', 'it outlived its caf and left no result.json, so its exit status is not known'), true);
+    default:
+      return unreachable(end);
+  }
+}
+
+/** It ended badly; what it says about that itself comes first. */
+function judgeCrash(facts: AttemptFacts, cause: FailureCause, detail: string): Verdict {
+  const read = readResult(join(facts.directory, RESULT_FILE), facts.token);
+  if (read.state === 'read' && read.result.result === 'failure') return judgeFailure(read.result, cause);
+  const last = lastLine(join(facts.directory, STDERR_FILE));
+  return failed(cause, last === null ? detail : `${detail}: ${last}`);
+}
+
+function judgeFailure({ error }: ResultFile, cause: FailureCause): Verdict {
+  if (typeof error?.message !== 'string') return failed(cause, 'it says result failure');
+  return failed(
+    error.code === 'CAF_INPUT_MISSING' ? 'bad-input' : cause,
+    error.hint === undefined ? error.message : `${error.message} (${error.hint})`,
+  );
+}
+
+/** It ended well, or nobody saw how. `withoutResult`: what it means when a result.json was needed and is not there. */
+function judgeResult(facts: AttemptFacts, withoutResult: Verdict, isNeeded = !isCommand(facts.spec.collect)): Verdict {
+  const read = readResult(join(facts.directory, RESULT_FILE), facts.token);
+  const warnings: string[] = [];
+  switch (read.state) {
+    case 'absent':
+      if (isNeeded) return withoutResult;
+      break;
+    case 'unreadable':
+      return failed('bad-result', read.reason);
+    case 'read':
+      if (read.result.result === 'failure') return judgeFailure(read.result, 'exit');
+      if (read.result.result !== 'ok')
+        warnings.push(`it says result ${read.result.result}, which means nothing for a collector; it counts as ok`);
+      if ((read.result.payloads?.length ?? 0) > 0) warnings.push('its result.json names payloads; only algorithms commit payloads');
+      if (Array.isArray(read.result.warnings)) warnings.push(...read.result.warnings.map(String));
+      break;
+    default:
+      return unreachable(read);
+  }
+  const { files, problems, own } = collectOutputs(facts.directory, facts.spec.outputs, facts.spec.outputsRequired);
+  if (problems.length > 0) return failed('bad-result', `its outputs are not as agreed: ${listText(problems)}`);
+  return { outcome: { state: 'succeeded' }, warnings, outputs: files, hasRecords: own.includes(RECORDS_FILE) };
+}
+
+/** A job that failed while one of its input files is missing or unreadable failed because of that. */
+function blameInput(verdict: Verdict, { files }: AttemptFacts): Verdict {
+  const { outcome } = verdict;
+  if (outcome.state !== 'failed' || (outcome.cause !== 'exit' && outcome.cause !== 'signal' && outcome.cause !== 'bad-result'))
+    return verdict;
+  for (const { path } of files) {
+    if (!path.startsWith('/')) continue;
+    try {
+      accessSync(path, constants.R_OK);
+    } catch (error) {
+      const what = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is missing' : 'cannot be read';
+      return failed('bad-input', `its input file ${path} ${what}; ${outcome.detail}`);
+    }
+  }
+  return verdict;
+}
+
+/** What the next attempt may use, and whether it counts against `retries`; null = another attempt makes no sense. */
+export function retryDecision(
+  outcome: AttemptOutcome,
+  resources: Resources,
+): { readonly resources: Resources; readonly counts: boolean } | null {
+  if (outcome.state !== 'failed') return null;
+  switch (outcome.cause) {
+    case 'bad-input':
+      return null;
+    case 'out-of-memory':
+      return { resources: { ...resources, memoryBytes: Math.ceil(resources.memoryBytes * 1.5) }, counts: true };
+    case 'time-limit':
+      return { resources: { ...resources, timeMs: Math.ceil(resources.timeMs * 1.5) }, counts: true };
+    case 'preempted':
+    case 'node-lost':
+      return { resources, counts: false };
+    case 'exit':
+    case 'signal':
+    case 'bad-result':
+    case 'not-started':
+      return { resources, counts: true };
+    default:
+      return unreachable(outcome.cause);
+  }
+}
+
+const SIGNAL_NAMES: Readonly<Record<string, string>> = {
+  SIGSEGV: 'segmentation fault',
+  SIGABRT: 'abort',
+  SIGBUS: 'bus error',
+  SIGFPE: 'arithmetic error',
+  SIGILL: 'illegal instruction',
+  SIGKILL: 'killed, often by the system for lack of memory',
+  SIGTERM: 'asked to end, not by caf',
+  SIGXCPU: 'limit of CPU time',
+  SIGXFSZ: 'limit of file size',
+  SIGPIPE: 'nobody reads what it writes',
+};
+
+const signalText = (signal: string): string => (SIGNAL_NAMES[signal] === undefined ? signal : `${signal} (${SIGNAL_NAMES[signal]})`);
+
+/** Shells turn what happened to the program they ran into a number. */
+function statusText(code: number): string {
+  if (code === 126) return '126 (a shell says: not executable)';
+  if (code === 127) return '127 (a shell says: command not found)';
+  const signal = Object.entries(system.signals).find(([, number]) => number === code - 128)?.[0];
+  return signal === undefined ? String(code) : `${code} (128 + ${code - 128}: a program it ran was ended by ${signalText(signal)})`;
+}
+
+const listText = (items: readonly string[]): string =>
+  items.length <= 5 ? items.join('; ') : `${items.slice(0, 5).join('; ')}; and ${items.length - 5} more`;
