@@ -38,7 +38,9 @@ type Ended = NonNullable<Board['ended']>;
 
 function drawSuccess(board: Board, ended: Ended, options: SummaryOptions): string[] {
   const { style, output } = options;
-  const text = `${count(board.rows.length, 'calibration')}, ${count(ended.payloads, 'payload')} in ${durationText(ended.seconds)}`;
+  const done = `${count(board.rows.length, 'calibration')}, ${count(ended.payloads, 'payload')}`;
+  const isNothingNew = board.rows.length > 0 && board.rows.every((row) => row.reused);
+  const text = isNothingNew ? `nothing to do: ${done}, all up to date` : `${done} in ${durationText(ended.seconds)}`;
   const last = board.rows.at(-1);
   return [
     headline(style.mark('done'), text, output, options),

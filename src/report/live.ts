@@ -15,7 +15,7 @@ const FRAME_MS = 100;
 const TICK_MS = 1000;
 
 export function createLiveReport(io: Io, options: ReportOptions): Report {
-  const style = styleFor(io.stderr, io.env, options.noColour);
+  const style = styleFor(io.stderr, io.env);
   const screen = createScreen(io.stderr);
   let board: Board = emptyBoard;
   let finishedShown = 0;

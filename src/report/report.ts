@@ -19,7 +19,6 @@ export type ReportKind = 'live' | 'plain' | 'json' | 'quiet';
 export interface ReportOptions {
   /** One line for each job, and the reasons. */
   readonly verbose: boolean;
-  readonly noColour: boolean;
   /** The command that continues this campaign, as the user would type it: `caf run prompt.config.ts`. */
   readonly resume: string;
 }

@@ -44,9 +44,8 @@ export function createStyle({ colour, unicode }: { readonly colour: boolean; rea
   };
 }
 
-/** The style for one stream. `--no-color` wins over FORCE_COLOR, FORCE_COLOR over NO_COLOR, both over what the stream is. */
-export const styleFor = (stream: Stream, env: Io['env'], noColour = false): Style =>
-  createStyle({ colour: !noColour && wantsColour(stream, env), unicode: isUtf8(env) });
+/** The style for one stream. FORCE_COLOR wins over NO_COLOR, both over what the stream is; `--no-color` sets NO_COLOR alone. */
+export const styleFor = (stream: Stream, env: Io['env']): Style => createStyle({ colour: wantsColour(stream, env), unicode: isUtf8(env) });
 
 function wantsColour(stream: Stream, env: Io['env']): boolean {
   if (env.FORCE_COLOR !== undefined) return !['0', 'false'].includes(env.FORCE_COLOR);

@@ -15,7 +15,7 @@ export async function writeSummary(board: Board, io: Io, options: ReportOptions,
   if (board.ended === null || board.started === null) return;
   const lines = drawSummary(board, {
     columns: Math.min(stream.columns, 100),
-    style: styleFor(stream, io.env, options.noColour),
+    style: styleFor(stream, io.env),
     output: shortPath(board.started.output, io.cwd),
     resume: options.resume,
     quotes: await readQuotes(board, board.started.output),

@@ -89,13 +89,6 @@ export function durationText(seconds: number): string {
   return `${Math.floor(minutes / 1440)}d ${two(Math.floor((minutes % 1440) / 60))}h`;
 }
 
-/** 512 B, 14.2 kB, 2.0 GB: powers of 1000, as `resources.memory` is read. */
-export function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const power = Math.min(Math.floor(Math.log10(bytes) / 3), 5);
-  return `${(bytes / 1000 ** power).toFixed(1)} ${['B', 'kB', 'MB', 'GB', 'TB', 'PB'][power]}`;
-}
-
 /** 1 job, 2 jobs */
 export const count = (n: number, singular: string, plural = `${singular}s`): string => `${n} ${n === 1 ? singular : plural}`;
 

@@ -1,0 +1,52 @@
+// `caf help [command]`, and two topics: exit codes and the environment.
+import type { Command } from 'commander';
+import { CafError } from '../../domain/errors.ts';
+import { nearest } from '../../domain/nearest.ts';
+import { drawTable } from '../../report/text.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+
+const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ['NO_COLOR', 'no colours, when not empty'],
+  ['FORCE_COLOR', 'colours even where the output is no terminal; 0 = none'],
+  ['CI', 'no live screen: one line per change'],
+  ['TERM', 'dumb = no live screen, no colours'],
+  ['LC_ALL, LC_CTYPE, LANG', 'the first that is set: symbols beyond ASCII only where it names UTF-8'],
+  ['TMPDIR', 'temporary files'],
+];
+
+const topics: Readonly<Record<string, () => readonly string[]>> = {
+  'exit-codes': () => [
+    'Exit codes:',
+    ...drawTable(
+      [],
+      EXIT_CODES.map(([code, meaning]) => [`  ${code}`, meaning]),
+    ),
+  ],
+  environment: () => [
+    'Environment:',
+    ...drawTable(
+      [],
+      ENVIRONMENT.map(([name, meaning]) => [`  ${name}`, meaning]),
+    ),
+  ],
+};
+
+export function registerHelp(program: Command, io: Io): void {
+  program
+    .command('help')
+    .description('help for a command, or for a topic: exit-codes, environment')
+    .argument('[command]')
+    .action((name: string | undefined) => {
+      if (name === undefined) return program.outputHelp();
+      const topic = topics[name];
+      if (topic !== undefined) return io.stdout.write(`${topic().join('\n')}\n`);
+      const command = program.commands.find((each) => each.name() === name || each.aliases().includes(name));
+      if (command !== undefined) return command.outputHelp();
+      const known = [...program.commands.map((each) => each.name()), ...Object.keys(topics)];
+      const near = nearest(name, known);
+      throw new CafError('CAF_USAGE', `There is no command or topic '${name}'`, {
+        hint: near === null ? 'caf --help' : `did you mean ${near}?`,
+      });
+    });
+}

@@ -1,0 +1,73 @@
+// The end of a command that failed: what the user reads, and the exit code.
+import { appendFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+import { drawError } from '../report/error-text.ts';
+import { styleFor } from '../report/style.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import type { Io } from './io.ts';
+import { VERSION } from './version.ts';
+
+export function reportFailure(error: unknown, argv: readonly string[], io: Io): void {
+  if (isCommanderError(error)) {
+    // Help and version arrive as errors too; `caf db` without a subcommand shows its help with exit code 1.
+    if (error.exitCode === 0) return;
+    if (error.code === 'commander.help') {
+      io.setExitCode(2);
+      return;
+    }
+  }
+  const shown = isCommanderError(error) ? usageError(error, argv) : error instanceof CafError ? error : bug(error, argv);
+  const canvas = { columns: io.stderr.isTTY ? io.stderr.columns : 80, style: styleFor(io.stderr, io.env), cwd: safeCwd(io) };
+  io.stderr.write(`${drawError(shown, canvas).join('\n')}\n`);
+  io.setExitCode(exitCodeOf(shown));
+}
+
+interface CommanderError extends Error {
+  readonly code: string;
+  readonly exitCode: number;
+}
+
+const isCommanderError = (error: unknown): error is CommanderError =>
+  error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('commander.');
+
+/** Commander says `error: unknown option '--onyl'\n(Did you mean --only?)`. */
+function usageError(error: CommanderError, argv: readonly string[]): CafError {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = /\(Did you mean (.*?)\??\)$/.exec(rest.join(' '))?.[1];
+  const command = argv.find((argument) => !argument.startsWith('-'));
+  const isUnknown = error.code === 'commander.unknownCommand';
+  return new CafError('CAF_USAGE', first.charAt(0).toUpperCase() + first.slice(1), {
+    hint: suggestion === undefined ? `caf ${isUnknown || command === undefined ? '' : `${command} `}--help` : `did you mean ${suggestion}?`,
+  });
+}
+
+/** Anything that is no CafError is a bug: its stack goes to a file, not to the user. */
+function bug(error: unknown, argv: readonly string[]): CafError {
+  const text = error instanceof Error ? error.message : String(error);
+  const path = join(tmpdir(), `caf-bug-${process.pid}.log`);
+  const report = `caf ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}\ncaf ${argv.join(' ')}\n${stackOf(error)}\n`;
+  let hint = `report this bug with the file ${path}`;
+  try {
+    // It holds the command line: for its owner only.
+    appendFileSync(path, report, { mode: 0o600 });
+  } catch {
+    hint = `report this bug with these lines: ${report}`;
+  }
+  return new CafError('CAF_INTERNAL', `This is a bug in caf: ${text}`, { hint, cause: error });
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.stack}${error.cause === undefined ? '' : `\ncaused by: ${stackOf(error.cause)}`}`;
+}
+
+function safeCwd(io: Io): string {
+  try {
+    return io.cwd;
+  } catch {
+    // The working directory was removed.
+    return '/';
+  }
+}

@@ -1,0 +1,105 @@
+// Which log is meant by CAL[/ITER[/COLLECTION/JOB]] or CAL/ITER/ALGORITHM.
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+import { nearest } from '../domain/nearest.ts';
+import { JOB_FILE, STDERR_FILE, STDOUT_FILE } from '../worker/contract.ts';
+
+export type FoundLog =
+  /** Lines of caf.log: all, of a calibration, of an iteration. */
+  | { readonly kind: 'events'; readonly calibration: string | null; readonly iteration: number | null }
+  /** What a program or function printed; the files may not exist (yet). */
+  | { readonly kind: 'output'; readonly title: string; readonly files: readonly string[]; readonly directory: string };
+
+/** Throws CAF_USAGE with the nearest name. */
+export async function findLog(results: string, argument: string | undefined, attempt: number | null): Promise<FoundLog> {
+  if (argument === undefined) return { kind: 'events', calibration: null, iteration: null };
+  const [calibration = '', ...rest] = argument.replace(/\/+$/, '').split('/');
+  const names = directoriesIn(results).filter((name) => name !== 'objects');
+  const base = join(results, known('calibration', calibration, names, results));
+  const iterations = directoriesIn(base).filter((name) => /^\d+$/.test(name));
+  const newest = iterations.toSorted((a, b) => Number(a) - Number(b)).at(-1);
+  const hasIteration = /^\d+$/.test(rest[0] ?? '');
+  if (rest.length === 0) return { kind: 'events', calibration, iteration: null };
+  if (newest === undefined) throw new CafError('CAF_USAGE', `'${calibration}' has no iteration yet`, { hint: `caf logs ${calibration}` });
+  const iteration = hasIteration ? known('iteration', rest[0] ?? '', iterations, base) : newest;
+  const [name, job, ...tooMany] = hasIteration ? rest.slice(1) : rest;
+  if (name === undefined) return { kind: 'events', calibration, iteration: Number(iteration) };
+  if (tooMany.length > 0) {
+    throw new CafError('CAF_USAGE', `'${argument}' has too many parts`, {
+      hint: 'write CALIBRATION/ITERATION/COLLECTION/JOB or CALIBRATION/ITERATION/ALGORITHM',
+    });
+  }
+  const at = `${calibration}/${iteration}`;
+  return job === undefined ? findAlgorithmLog(join(base, iteration), at, name) : findJobLog(join(base, iteration), at, name, job, attempt);
+}
+
+function findAlgorithmLog(iteration: string, at: string, name: string): FoundLog {
+  const collections = directoriesIn(join(iteration, 'collector'));
+  if (collections.includes(name)) {
+    throw new CafError('CAF_USAGE', `'${name}' is a collection of ${at}: which of its jobs?`, { hint: `caf logs ${at}/${name}/0` });
+  }
+  const algorithms = directoriesIn(join(iteration, 'algorithms'));
+  const directory = join(iteration, 'algorithms', known('algorithm', name, [...algorithms, ...collections], iteration));
+  return { kind: 'output', title: `${at}/${name}`, files: outputFiles(directory), directory };
+}
+
+async function findJobLog(iteration: string, at: string, name: string, job: string, attempt: number | null): Promise<FoundLog> {
+  const collector = join(iteration, 'collector');
+  const collection = join(collector, known('collection', name, directoriesIn(collector), iteration));
+  const attempts = directoriesIn(collection).flatMap((entry) => {
+    const [, number, n] = /^(\d+)\.attempt-(\d+)$/.exec(entry) ?? [];
+    return number === job && n !== undefined ? [Number(n)] : [];
+  });
+  const counted = join(collection, job);
+  const isThere = /^\d+$/.test(job) && existsSync(counted);
+  const countedAttempt = isThere ? await readAttempt(counted) : null;
+  const wanted = attempt ?? countedAttempt ?? Math.max(...attempts);
+  const directory = isThere && (attempt === null || attempt === countedAttempt) ? counted : join(collection, `${job}.attempt-${wanted}`);
+  if (!existsSync(directory)) {
+    const what =
+      attempt === null ? `Job '${job}' of ${at}/${name} was not started` : `Job '${job}' of ${at}/${name} has no attempt ${attempt}`;
+    const all = attempts.concat(countedAttempt ?? []).toSorted((a, b) => a - b);
+    throw new CafError('CAF_USAGE', what, { hint: all.length > 0 ? `its attempts: ${all.join(', ')}` : `caf logs ${at}` });
+  }
+  const title = `${at}/${name}/${job}${Number.isFinite(wanted) ? `, attempt ${wanted}` : ''}`;
+  return { kind: 'output', title, files: outputFiles(directory), directory };
+}
+
+const outputFiles = (directory: string): string[] => [STDOUT_FILE, STDERR_FILE].map((name) => join(directory, name));
+
+async function readAttempt(directory: string): Promise<number | null> {
+  try {
+    const { attempt } = JSON.parse(await readFile(join(directory, JOB_FILE), 'utf8')) as { readonly attempt?: unknown };
+    return typeof attempt === 'number' ? attempt : null;
+  } catch {
+    // Only the header would show it.
+    return null;
+  }
+}
+
+/** Names come from the disk, so that nothing outside the results directory can be asked for. */
+function known(what: string, name: string, names: readonly string[], where: string): string {
+  if (names.includes(name)) return name;
+  const near = nearest(name, names);
+  const shown = names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).slice(0, 8);
+  const hint =
+    near !== null
+      ? `did you mean '${near}'?`
+      : shown.length > 0
+        ? `there are: ${shown.join(', ')}${names.length > 8 ? ', ...' : ''}`
+        : 'caf status';
+  throw new CafError('CAF_USAGE', `There is no ${what} '${name}' in ${where}`, { hint });
+}
+
+function directoriesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+// Starts the command line: the version at once, everything else after loading what it needs. Sets process.exitCode, never exits.
+import { createIo, type Io } from './io.ts';
+import { VERSION } from './version.ts';
+
+export async function main(argv: readonly string[], streams: Io = createIo()): Promise<void> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    streams.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const io = argv.includes('--no-color') ? withoutColour(streams) : streams;
+  try {
+    const { buildProgram } = await import('./program.ts');
+    await buildProgram(io).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+  } catch (error) {
+    const { reportFailure } = await import('./failure.ts');
+    reportFailure(error, argv, io);
+  }
+}
+
+function withoutColour(io: Io): Io {
+  const { FORCE_COLOR: _, ...env } = io.env;
+  return { ...io, cwd: io.cwd, env: { ...env, NO_COLOR: '1' } };
+}

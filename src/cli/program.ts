@@ -1,0 +1,56 @@
+// The command line as a tree of commands. Each loads what it needs when it runs, so that all of them start quickly.
+import { Command, Option } from 'commander';
+import { isLive, styleFor } from '../report/style.ts';
+import { registerCancel } from './commands/cancel.ts';
+import { registerCompletion } from './commands/completion.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerFilemap } from './commands/filemap.ts';
+import { registerGraph } from './commands/graph.ts';
+import { registerHelp } from './commands/help.ts';
+import { registerInit } from './commands/init.ts';
+import { registerLogs } from './commands/logs.ts';
+import { registerReset } from './commands/reset.ts';
+import { registerRun } from './commands/run.ts';
+import { registerStatus } from './commands/status.ts';
+import type { Io } from './io.ts';
+import { VERSION } from './version.ts';
+
+export function buildProgram(io: Io): Command {
+  const program = new Command('caf');
+  const style = styleFor(io.stdout, io.env);
+  // Settings come first: commands inherit them when they are made.
+  program
+    .description('Calibrations as loops: collectors, algorithms, payloads with intervals of validity, iterated to convergence.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // reportFailure draws them, in the look of all our errors.
+      outputError: () => undefined,
+      getOutHelpWidth: () => (isLive(io.stdout, io.env) ? io.stdout.columns : 80),
+      getErrHelpWidth: () => 80,
+      getOutHasColors: () => style.colour,
+      getErrHasColors: () => style.colour,
+    })
+    .configureHelp({ styleTitle: (text) => style.paint('bold', text), showGlobalOptions: false })
+    .addOption(new Option('--no-color', 'no colours; so does NO_COLOR in the environment'));
+
+  program.commandsGroup('Run:');
+  registerInit(program, io);
+  registerRun(program, io);
+  registerCancel(program, io);
+  registerReset(program, io);
+  program.commandsGroup('Look:');
+  registerStatus(program, io);
+  registerLogs(program, io);
+  registerGraph(program, io);
+  registerFilemap(program, io);
+  program.commandsGroup('More:');
+  registerDoctor(program, io);
+  registerCompletion(program, io);
+  registerHelp(program, io);
+  return program;
+}

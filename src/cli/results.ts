@@ -1,0 +1,44 @@
+// Which results directory a command looks at: the one named, else the default one.
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+import { shortPath } from '../report/error-text.ts';
+import type { Io } from './io.ts';
+
+export const JOURNAL_FILE = 'caf.db';
+export const LOG_FILE = 'caf.log';
+export const DEFAULT_OUTPUT = 'calibration_results';
+
+/** Absolute path. Without `directory`: calibration_results here, else what the config here says. */
+export async function findResults(directory: string | undefined, io: Io): Promise<string> {
+  if (directory !== undefined) return checkResults(resolve(io.cwd, directory), io);
+  const here = join(io.cwd, DEFAULT_OUTPUT);
+  if (existsSync(join(here, JOURNAL_FILE))) return here;
+  // Inside a results directory.
+  if (existsSync(join(io.cwd, JOURNAL_FILE))) return io.cwd;
+  if (existsSync(join(io.cwd, 'caf.config.ts'))) {
+    const { loadConfig } = await import('../config/load-config.ts');
+    const { output } = await loadConfig(join(io.cwd, 'caf.config.ts'));
+    return checkResults(output, io);
+  }
+  throw notFound(here, io);
+}
+
+function checkResults(directory: string, io: Io): string {
+  if (existsSync(join(directory, JOURNAL_FILE))) return directory;
+  // The journal itself was named.
+  if (basename(directory) === JOURNAL_FILE && existsSync(directory)) return dirname(directory);
+  throw notFound(directory, io);
+}
+
+function notFound(directory: string, io: Io): CafError {
+  const short = shortPath(directory, io.cwd);
+  if (!existsSync(directory)) {
+    return new CafError('CAF_RESULTS_NOT_FOUND', `There is no results directory ${short}`, {
+      hint: 'caf run makes it; or name another directory',
+    });
+  }
+  return new CafError('CAF_RESULTS_NOT_FOUND', `${short} has no ${JOURNAL_FILE}: it is not a results directory of caf`, {
+    hint: 'name the directory that caf run was given with --output',
+  });
+}

@@ -1,0 +1,33 @@
+// Draws what `caf run --dry-run` would do, and why. Pure.
+import type { Style } from './style.ts';
+import { count, cutEnd, cutMiddle, drawTable, oneLine } from './text.ts';
+
+export interface PlanRow {
+  readonly calibration: string;
+  /** Jobs of the next iteration. */
+  readonly jobs: number;
+  readonly reason: string;
+  /** Completed, and nothing it depends on has changed. */
+  readonly reused: boolean;
+}
+
+export interface PlanCanvas {
+  readonly columns: number;
+  readonly style: Style;
+  /** As the user would type it. */
+  readonly config: string;
+  readonly backend: string;
+}
+
+export function drawPlan(rows: readonly PlanRow[], { columns, style, config, backend }: PlanCanvas): string[] {
+  const todo = rows.filter((row) => !row.reused);
+  const jobs = todo.reduce((sum, row) => sum + row.jobs, 0);
+  const head = `${config}: ${todo.length} to do, ${rows.length - todo.length} reused, ${count(jobs, 'job')} on ${backend}`;
+  const cells = rows.map((row) => [
+    cutMiddle(row.calibration, Math.max(Math.min(32, columns - 30), 8), style.ellipsis),
+    row.reused ? '-' : String(row.jobs),
+    oneLine(row.reason),
+  ]);
+  const [header = '', ...lines] = drawTable(['calibration', 'jobs', 'because'], cells).map((line) => cutEnd(line, columns, style.ellipsis));
+  return [head, '', style.paint('bold', header), ...lines, '', 'nothing was submitted or written'];
+}

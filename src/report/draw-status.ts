@@ -1,0 +1,124 @@
+// Draws the table of `caf status`. Pure.
+import { join } from 'node:path';
+import { markOf } from './draw-graph.ts';
+import { drawHint, withCode } from './draw-summary.ts';
+import type { StatusDocument } from './status-model.ts';
+import type { Style } from './style.ts';
+import { count, cutEnd, cutMiddle, displayWidth, drawTable, durationText, oneLine } from './text.ts';
+
+export interface StatusCanvas {
+  readonly columns: number;
+  /** Lines there is room for; what does not fit is counted. */
+  readonly rows: number;
+  readonly style: Style;
+  /** As the user would type it. */
+  readonly directory: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Every iteration, algorithm and result. */
+  readonly all: boolean;
+}
+
+type CalibrationStatus = StatusDocument['calibrations'][number];
+
+export function drawStatus(status: StatusDocument, canvas: StatusCanvas): string[] {
+  const { columns, style, directory } = canvas;
+  const head = `${directory}   ${style.paint('bold', status.state)}   ${count(status.calibrations.length, 'calibration')}`;
+  const errors = status.calibrations.filter((calibration) => calibration.error !== null);
+  const foot = [...drawErrors(errors, canvas), ...drawNext(status, canvas)];
+  const table = drawCalibrations(status.calibrations, canvas);
+  const room = Math.max(canvas.rows - foot.length - 3, 2);
+  const shown = table.length <= room ? table : [...table.slice(0, room - 1), `plus ${table.length - room + 1} more`];
+  return [displayWidth(head) <= columns ? head : cutEnd(`${directory}   ${status.state}`, columns, style.ellipsis), '', ...shown, ...foot];
+}
+
+const HEADER = ['', 'calibration', 'state', 'it', 'jobs', 'detail'];
+
+function drawCalibrations(calibrations: readonly CalibrationStatus[], { columns, style, all }: StatusCanvas): string[] {
+  const nameWidth = Math.max(Math.min(32, columns - 30), 8);
+  const rows = calibrations.map((calibration) => [
+    style.mark(markOf(calibration.state)),
+    cutMiddle(calibration.name, nameWidth, style.ellipsis),
+    calibration.state,
+    calibration.iterations.length === 0 ? '-' : String(calibration.iteration),
+    jobsText(calibration.jobs),
+    detailText(calibration),
+  ]);
+  // Narrow terminals lose the detail, then the state: the mark tells it too.
+  const widest = (cells: readonly (readonly string[])[]) => Math.max(...drawTable(HEADER, cells, 2).map((line) => displayWidth(line)));
+  const drop = (column: number) => (row: readonly string[]) => row.filter((_, i) => i !== column);
+  const withoutDetail = widest(rows.map((row) => row.with(5, ''))) > columns;
+  const narrow = withoutDetail ? [HEADER, ...rows].map(drop(5)).map(drop(2)) : [HEADER, ...rows];
+  const [header = '', ...lines] = drawTable([], narrow, 2).map((line) => cutColoured(line, columns, style));
+  const drawn = lines.flatMap((line, i) => {
+    const calibration = calibrations[i];
+    return all && calibration !== undefined ? [line, ...drawIterations(calibration, columns, style)] : [line];
+  });
+  return [style.paint('dim', header), ...drawn];
+}
+
+/** Cuts a line whose only colour is its mark: the cut is at the end, behind the reset. */
+const cutColoured = (line: string, columns: number, style: Style): string =>
+  displayWidth(line) <= columns ? line : cutKeepingMark(line, columns, style);
+
+function cutKeepingMark(line: string, columns: number, style: Style): string {
+  const space = line.indexOf(' ');
+  const mark = line.slice(0, space);
+  return mark + cutEnd(line.slice(space), columns - displayWidth(mark), style.ellipsis);
+}
+
+function jobsText({ total, succeeded, failed }: CalibrationStatus['jobs']): string {
+  return total === 0 ? '-' : `${succeeded + failed}/${total}`;
+}
+
+function detailText({ jobs, converged, state, error }: CalibrationStatus): string {
+  const facts = [
+    jobs.failed > 0 ? `${jobs.failed} failed` : '',
+    jobs.running > 0 ? `${jobs.running} running` : '',
+    jobs.reused > 0 && state !== 'completed' ? `${jobs.reused} kept` : '',
+    state === 'completed' && converged === false ? 'not converged' : '',
+    jobs.failed === 0 && error !== null ? error.code : '',
+  ];
+  return facts.filter((fact) => fact !== '').join(', ');
+}
+
+function drawIterations({ iterations }: CalibrationStatus, columns: number, style: Style): string[] {
+  const rows = iterations.flatMap(({ iteration, algorithms }) =>
+    algorithms.map(({ name, finalState, results, executions, gaps }) => {
+      const seconds = executions.reduce((sum, execution) => sum + execution.seconds, 0);
+      const said = new Map<string, number>();
+      for (const { result } of results) said.set(result, (said.get(result) ?? 0) + 1);
+      const counts = [...said].map(([result, n]) => `${n} ${result}`).join(', ');
+      const gapText = gaps === null || gaps.length === 0 ? '' : count(gaps.length, 'gap');
+      return [
+        `     it ${iteration}`,
+        name,
+        finalState ?? 'running',
+        [counts, gapText, durationText(seconds)].filter((each) => each !== '').join('   '),
+      ];
+    }),
+  );
+  return drawTable([], rows, 2).map((line) => cutEnd(line, columns, style.ellipsis));
+}
+
+function drawErrors(failed: readonly CalibrationStatus[], { columns, style }: StatusCanvas): string[] {
+  return failed.slice(0, 5).flatMap(({ name, error }) => {
+    if (error === null) return [];
+    const lines = withCode(`${name}   ${oneLine(error.message)}`, error.code, columns - 2).map((line) => `  ${line}`);
+    return ['', ...lines, ...(error.hint === undefined ? [] : drawHint(error.hint, { columns, style }))];
+  });
+}
+
+/** What to type next. */
+function drawNext(status: StatusDocument, { directory }: StatusCanvas): string[] {
+  const last = status.calibrations.findLast((calibration) => calibration.localdb !== null);
+  switch (status.state) {
+    case 'running':
+      return ['', `  caf status ${directory} --watch   see it change`];
+    case 'interrupted':
+    case 'failed':
+      return ['', '  caf run   continue; what is finished is kept'];
+    case 'completed':
+      return last?.localdb == null ? [] : ['', `  caf db show ${join(directory, last.localdb)}   its payloads`];
+  }
+}
