@@ -125,6 +125,8 @@ export type ToStrategyChild = { readonly type: 'start'; readonly job: StrategyJo
 export type FromStrategyChild =
   /** Config loaded, data indexed, setup done. */
   | { readonly type: 'ready'; readonly runs: readonly Run[] }
+  /** User code outside of an execution begins: the time limit holds for it too. */
+  | { readonly type: 'calling'; readonly what: 'setup' | 'findBoundaries' }
   | { readonly type: 'execution.started'; readonly seq: number; readonly runs: readonly Run[]; readonly iov: Iov }
   | { readonly type: 'execution.finished'; readonly execution: ExecutionRecord }
   | { readonly type: 'result.reported'; readonly report: ReportedResult }
