@@ -68,7 +68,7 @@ export const campaignMachine = setup({
       throw new Error('effect "startReady" was not provided');
     },
     /** Nothing new starts: no job, no execution. Running jobs go on. */
-    stopStarting: (): never => {
+    stopStarting: (_: unknown, _params: { signal: string }): void => {
       throw new Error('effect "stopStarting" was not provided');
     },
     cancelAll: (): never => {
@@ -114,7 +114,7 @@ export const campaignMachine = setup({
     stopping: {
       tags: 'active',
       entry: [
-        'stopStarting',
+        { type: 'stopStarting', params: ({ context }) => ({ signal: context.signal ?? '' }) },
         {
           type: 'tell',
           params: ({ event }) => ({

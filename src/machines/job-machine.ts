@@ -38,6 +38,11 @@ export interface Attempt {
   readonly resources: Resources;
 }
 
+/** A process to find again; null = it may have been started, but nobody wrote its pid down. */
+export interface Adoption {
+  readonly process: ProcessIdentity | null;
+}
+
 export interface JobContext extends JobInput {
   readonly current: Attempt | null;
   readonly process: ProcessIdentity | null;
@@ -135,7 +140,7 @@ export const jobMachine = setup({
   },
   actors: {
     admit: fromPromise<Attempt, { key: JobKey; attempt: number; resources: Resources }>(notProvided('admit')),
-    runAttempt: fromCallback<JobEvent, { key: JobKey; attempt: Attempt; adopt: ProcessIdentity | null }>(notProvided('runAttempt')),
+    runAttempt: fromCallback<JobEvent, { key: JobKey; attempt: Attempt; adopt: Adoption | null }>(notProvided('runAttempt')),
     acceptAttempt: fromPromise<void, { key: JobKey; attempt: Attempt }>(notProvided('acceptAttempt')),
   },
   actions: {
@@ -188,7 +193,7 @@ export const jobMachine = setup({
         input: ({ context }) => ({
           key: context.key,
           attempt: currentOf(context),
-          adopt: context.past.kind === 'open' ? context.past.record.process : null,
+          adopt: { process: context.past.kind === 'open' ? context.past.record.process : null },
         }),
       },
       on: {

@@ -1,0 +1,200 @@
+// What `caf run` does: load, check, plan; then say what would be done, or do it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Journal } from '../database/journal.ts';
+import type { JournalReads } from '../database/journal-records.ts';
+import type { CampaignSpec } from '../domain/calibration.ts';
+import { CafError } from '../domain/errors.ts';
+import type { CafEvent } from '../domain/event.ts';
+import { nearest } from '../domain/nearest.ts';
+import { drawPlan } from '../report/draw-plan.ts';
+import { shortPath } from '../report/error-text.ts';
+import type { LogFile } from '../report/log-file.ts';
+import { createReport, reportKind } from '../report/report.ts';
+import { styleFor } from '../report/style.ts';
+import { type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
+import type { RunOptions } from './commands/run.ts';
+import { EXIT_DONE, EXIT_FAILED, exitCodeOfSignal } from './exit-codes.ts';
+import type { Io } from './io.ts';
+import { readCampaign } from './read-campaign.ts';
+import { JOURNAL_FILE, LOG_FILE } from './results.ts';
+import { VERSION } from './version.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export async function runCommand(options: RunOptions, io: Io): Promise<void> {
+  const campaign = await readCampaign(options, io);
+  const { spec } = campaign;
+  const only = onlyOf(options, spec);
+  const { describeDatabase } = await import('../database/chain.ts');
+  const planFrom = (reads: JournalReads | null): CampaignPlan =>
+    planCampaign({
+      spec,
+      past: (name) => reads?.calibration(name) ?? null,
+      fresh: options.fresh,
+      only,
+      code: campaign.code,
+      describeDatabase,
+      hasMissingJobs: (name, iteration) => (reads?.jobCounts(name, iteration).failed ?? 0) > 0,
+    });
+
+  const before = await planBefore(spec.output, planFrom);
+  if (options.dryRun) {
+    const style = styleFor(io.stdout, io.env);
+    const rows = before.plan.calibrations.map(({ spec: { name }, jobs, reason, reused }) => ({ calibration: name, jobs, reason, reused }));
+    const canvas = { columns: io.stdout.columns, style, config: shortPath(spec.configPath, io.cwd), backend: backendsOf(spec) };
+    io.stdout.write(`${drawPlan(rows, canvas).join('\n')}\n`);
+    return;
+  }
+
+  const report = createReport(reportKind(options, io), io, { verbose: options.verbose, resume: resumeText(options) });
+  const tell = (event: CafEvent, log: LogFile | null): void => {
+    const timed = { ...event, at: new Date().toISOString() };
+    report.event(timed);
+    log?.event(timed);
+  };
+  if (before.plan.calibrations.every(({ reused }) => reused)) {
+    // Nothing to do: nothing is opened for writing, not even the journal.
+    for (const event of nothingToDo(spec, before.plan)) tell(event, null);
+    await report.close();
+    return;
+  }
+
+  const [{ openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
+    import('../database/journal.ts'),
+    import('../report/log-file.ts'),
+    import('../runners/run-campaign.ts'),
+  ]);
+  let failJournal: (error: unknown) => void = () => undefined;
+  const journalFailed = new Promise<never>((_, reject) => {
+    failJournal = reject;
+  });
+  journalFailed.catch(() => undefined);
+  const journal = openJournal(spec.output, { command: `caf run ${shortPath(spec.configPath, io.cwd)}`, onFailure: failJournal });
+  const log = await openLogFile(join(spec.output, LOG_FILE));
+  try {
+    const plan = journal.lastInvocation()?.invocation === before.lastInvocation ? before.plan : planFrom(journal);
+    startInvocation(journal, spec);
+    const { outcome, signal } = await Promise.race([
+      runCampaign({
+        spec,
+        plan,
+        journal,
+        emit: (event) => tell(event, log),
+        version: VERSION,
+        children: childrenOf(import.meta.url),
+        onStop,
+      }),
+      journalFailed,
+    ]);
+    await report.close();
+    journal.close();
+    io.setExitCode(outcome === 'interrupted' ? exitCodeOfSignal(signal ?? 'SIGINT') : outcome === 'failed' ? EXIT_FAILED : EXIT_DONE);
+  } catch (error) {
+    log.error(error, 'caf run');
+    await report.close();
+    closeQuietly(journal, log);
+    throw error;
+  } finally {
+    await log.close();
+  }
+}
+
+/** What the journal says without opening it for writing; both null where there is none. */
+async function planBefore(
+  output: string,
+  planFrom: (reads: JournalReads | null) => CampaignPlan,
+): Promise<{ plan: CampaignPlan; lastInvocation: number | undefined }> {
+  if (!existsSync(join(output, JOURNAL_FILE))) return { plan: planFrom(null), lastInvocation: undefined };
+  const { openJournalForReading } = await import('../database/journal-reader.ts');
+  const reader = openJournalForReading(output);
+  try {
+    const reads = reader.reads();
+    return { plan: planFrom(reads), lastInvocation: reads.lastInvocation()?.invocation };
+  } finally {
+    reader.close();
+  }
+}
+
+function startInvocation(journal: Journal, spec: CampaignSpec): void {
+  journal.append({
+    kind: 'invocation.started',
+    argv: process.argv.slice(2),
+    version: VERSION,
+    config: spec.configPath,
+    actor: process.env.USER ?? '',
+  });
+}
+
+/** A journal that failed may fail again while it is closed: the first error is the one that is told, the second goes to the log. */
+function closeQuietly(journal: Journal, log: LogFile): void {
+  try {
+    journal.close();
+  } catch (error) {
+    log.error(error, 'closing the journal');
+  }
+}
+
+function onStop(stop: (signal: string) => void): () => void {
+  const listeners = SIGNALS.map((signal) => [signal, () => stop(signal)] as const);
+  for (const [signal, listener] of listeners) process.on(signal, listener);
+  return () => {
+    for (const [signal, listener] of listeners) process.off(signal, listener);
+  };
+}
+
+/** The worker children: bundles beside this one, or the sources when this is one. */
+const childrenOf = (here: string) =>
+  here.endsWith('.ts')
+    ? { collector: new URL('../worker/collector-child.ts', here), strategy: new URL('../worker/strategy-child.ts', here) }
+    : { collector: new URL('./collector-child.js', here), strategy: new URL('./strategy-child.js', here) };
+
+function onlyOf({ only }: RunOptions, spec: CampaignSpec): readonly string[] | null {
+  if (only.length === 0) return null;
+  const names = spec.calibrations.map(({ name }) => name);
+  for (const name of only) {
+    if (names.includes(name)) continue;
+    const near = nearest(name, names);
+    throw new CafError('CAF_USAGE', `--only ${name}: there is no calibration '${name}'`, {
+      hint: near === null ? `the config has ${names.slice(0, 8).join(', ')}` : `did you mean '${near}'?`,
+    });
+  }
+  return only;
+}
+
+const backendsOf = (spec: CampaignSpec): string => [...new Set(spec.calibrations.map(({ backend }) => backend.kind))].join(', ');
+
+const resumeText = ({ config, output }: RunOptions): string =>
+  ['caf run', ...(config === undefined ? [] : [config]), ...(output === undefined ? [] : ['--output', output])].join(' ');
+
+function nothingToDo(spec: CampaignSpec, plan: CampaignPlan): readonly CafEvent[] {
+  const { calibrations } = plan;
+  return [
+    {
+      type: 'campaign.started',
+      output: spec.output,
+      config: spec.configPath,
+      version: VERSION,
+      calibrations: calibrations.map(({ spec: { name, dependsOn, maxIterations }, reason }) => ({
+        name,
+        dependsOn,
+        maxIterations,
+        reason,
+        reused: true,
+      })),
+    },
+    ...calibrations.map(
+      ({ spec: { name }, iterations, payloads }): CafEvent => ({ type: 'calibration.reused', calibration: name, iterations, payloads }),
+    ),
+    {
+      type: 'campaign.ended',
+      outcome: 'completed',
+      completed: 0,
+      failed: 0,
+      blocked: 0,
+      notStarted: 0,
+      payloads: calibrations.reduce((sum, { payloads }) => sum + payloads, 0),
+      seconds: 0,
+    },
+  ];
+}

@@ -1,0 +1,84 @@
+// Turns the patterns of a collection into files: literal paths, globs, and URLs, which pass untouched.
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { globSync } from 'tinyglobby';
+import type { Problem } from '../domain/errors.ts';
+import { nearest } from '../domain/nearest.ts';
+
+export interface ResolvedFile {
+  /** As the user would write it: relative to the config, absolute where the pattern is, or the URL. */
+  readonly path: string;
+  /** Absolute path, or the URL. */
+  readonly absolute: string;
+  /** Bytes; null for URLs, which are never looked at. */
+  readonly size: number | null;
+  /** Modification time in nanoseconds. Any change counts as a changed input. */
+  readonly mtimeNs: bigint | null;
+}
+
+const URL_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+const GLOB_MAGIC = /[*?[\]{}()!+@]/;
+
+/** Sorted by path as written, each file once. Every pattern must match; what does not is a problem at `path[i]`. */
+export function resolveFiles(
+  patterns: readonly string[],
+  directory: string,
+  path: string,
+): { readonly files: readonly ResolvedFile[]; readonly problems: readonly Problem[] } {
+  const found = new Map<string, ResolvedFile>();
+  const problems: Problem[] = [];
+  for (const [index, pattern] of patterns.entries()) {
+    const at = `${path}[${index}]`;
+    if (URL_SCHEME.test(pattern)) {
+      found.set(pattern, { path: pattern, absolute: pattern, size: null, mtimeNs: null });
+      continue;
+    }
+    const literal = statOf(resolve(directory, pattern));
+    // A file of exactly this name wins over its reading as a glob: names may hold brackets.
+    const names = literal === null ? (GLOB_MAGIC.test(pattern) ? glob(pattern, directory) : []) : [pattern];
+    if (literal?.isDirectory)
+      problems.push({ path: at, message: `${quote(pattern)} is a directory; expected files, for instance ${quote(join(pattern, '*'))}` });
+    else if (names.length === 0) problems.push({ path: at, message: noMatch(pattern, directory) });
+    for (const as of names) {
+      const absolute = resolve(directory, as);
+      if (found.has(absolute)) continue;
+      const stat = statOf(absolute);
+      if (stat === null || stat.isDirectory) continue;
+      if (!isReadable(absolute)) problems.push({ path: at, message: `${quote(as)} cannot be read; check its permissions` });
+      found.set(absolute, { path: as, absolute, size: stat.size, mtimeNs: stat.mtimeNs });
+    }
+  }
+  const files = [...found.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return { files, problems };
+}
+
+function glob(pattern: string, directory: string): readonly string[] {
+  const absolute = isAbsolute(pattern);
+  return globSync(pattern, { cwd: directory, absolute, onlyFiles: true, followSymbolicLinks: true, expandDirectories: false, dot: false });
+}
+
+function statOf(path: string): { readonly size: number; readonly mtimeNs: bigint; readonly isDirectory: boolean } | null {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? null : { size: Number(stat.size), mtimeNs: stat.mtimeNs, isDirectory: stat.isDirectory() };
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function noMatch(pattern: string, directory: string): string {
+  const target = resolve(directory, pattern);
+  const folder = dirname(target);
+  if (GLOB_MAGIC.test(pattern)) return `${quote(pattern)} matches no file below ${directory}`;
+  const stat = statOf(folder);
+  if (stat === null) return `there is no file ${quote(pattern)}: its directory ${folder} does not exist`;
+  const near = stat.isDirectory ? nearest(basename(target), readdirSync(folder)) : null;
+  return `there is no file ${quote(pattern)} below ${directory}${near === null ? '' : `; did you mean ${quote(join(dirname(pattern), near))}?`}`;
+}
+
+const quote = (text: string): string => `'${text}'`;

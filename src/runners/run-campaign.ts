@@ -1,0 +1,198 @@
+// The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createActor } from 'xstate';
+import type { Backend } from '../backends/backend.ts';
+import { createLocalBackend } from '../backends/local.ts';
+import type { Journal } from '../database/journal.ts';
+import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
+import type { CafEvent, Emit } from '../domain/event.ts';
+import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
+import type { AlgorithmsRunner } from './algorithms-runner.ts';
+import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
+import { dropForRedo } from './drop-for-redo.ts';
+import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
+import type { Hands } from './hands.ts';
+import { runCalibration } from './run-calibration.ts';
+import { createSchedule } from './schedule.ts';
+
+export interface CampaignRequest {
+  readonly spec: CampaignSpec;
+  readonly plan: CampaignPlan;
+  readonly journal: Journal;
+  readonly emit: Emit;
+  readonly version: string;
+  /** Entries of the worker children: bundles beside the program, or sources under test. */
+  readonly children: { readonly collector: URL; readonly strategy: URL };
+  /** Registers what a wish to stop does; returns how to unregister. Called once. */
+  readonly onStop: (stop: (signal: string) => void) => () => void;
+  readonly algorithmsRunner?: AlgorithmsRunner;
+}
+
+/** Runs the plan to its end. Everything finished is in the journal whatever happens. */
+export async function runCampaign(request: CampaignRequest): Promise<CampaignOutput> {
+  const { spec, plan, journal, emit } = request;
+  const began = process.hrtime.bigint();
+  const stop = new AbortController();
+  const leave = new AbortController();
+  const cancel = new AbortController();
+  const backends = new Map<string, Backend>();
+  const hands: Hands = {
+    spec,
+    plan,
+    journal,
+    emit,
+    algorithmsRunner: request.algorithmsRunner ?? createForkedAlgorithmsRunner({ childUrl: request.children.strategy }),
+    actor: `${userInfo().username}@${hostname()}`,
+    stop: stop.signal,
+    leave: leave.signal,
+    cancel: cancel.signal,
+    running: new Set(),
+    backendFor: (wanted: BackendSpec) => {
+      const key = JSON.stringify(wanted);
+      const found = backends.get(key) ?? createLocalBackend({ ...wanted, childUrl: request.children.collector });
+      backends.set(key, found);
+      return found;
+    },
+  };
+
+  const planned = plan.calibrations.filter(({ reused }) => !reused);
+  for (const calibration of planned) preparePlanned(hands, calibration);
+  journal.commit();
+  emit(startedEvent(request));
+  for (const { spec: calibration, reused, payloads, iterations } of plan.calibrations)
+    if (reused) emit({ type: 'calibration.reused', calibration: calibration.name, iterations, payloads });
+
+  const schedule = createSchedule(
+    planned.map(({ spec: { name, dependsOn } }) => ({ name, dependsOn })),
+    spec.maxParallelCalibrations,
+  );
+  const end = { payloads: plan.calibrations.reduce((sum, { reused, payloads }) => sum + (reused ? payloads : 0), 0) };
+
+  const output = await new Promise<CampaignOutput>((resolve, reject) => {
+    const actor = createActor(
+      campaignMachine.provide({
+        actions: {
+          startReady: () => {
+            for (const name of schedule.takeReady()) void runOne(plan.calibration(name));
+          },
+          stopStarting: (_, { signal }) => {
+            stop.abort();
+            // At Ctrl-C somebody is there to wait or to press again; otherwise the jobs are left to be adopted.
+            if (signal !== 'SIGINT') leave.abort();
+          },
+          cancelAll: () => cancel.abort(),
+          journal: (_, entry) => journal.append(entry),
+          tell: (_, event) => emit(event),
+        },
+      }),
+      { input: { toDo: planned.length } },
+    );
+
+    const runOne = async (calibration: PlannedCalibration): Promise<void> => {
+      const { name } = calibration.spec;
+      const startedAt = process.hrtime.bigint();
+      actor.send({ type: 'calibration.started' });
+      emit({ type: 'calibration.started', calibration: name, reason: calibration.reason, iteration: calibration.start.iteration });
+      try {
+        const result = await runCalibration(hands, calibration);
+        const seconds = secondsSince(startedAt);
+        if (result.state === 'completed') {
+          end.payloads += result.payloads;
+          emit({
+            type: 'calibration.completed',
+            calibration: name,
+            iterations: result.iterations,
+            converged: result.converged,
+            payloads: result.payloads,
+            seconds,
+          });
+          if (!result.converged) emit(notConvergedWarning(calibration));
+        } else if (result.state === 'failed') {
+          emit({
+            type: 'calibration.failed',
+            calibration: name,
+            state: 'failed',
+            error: result.error ?? { code: 'CAF_INTERNAL', message: 'it failed without a reason' },
+            seconds,
+          });
+        }
+        const blocked = result.state === 'failed' ? schedule.fail(name) : [];
+        if (result.state === 'completed') schedule.complete(name);
+        for (const { name: descendant, by } of blocked) block(hands, descendant, by);
+        actor.send({ type: 'calibration.ended', state: result.state, blocked: blocked.length });
+      } catch (error) {
+        reject(error);
+      }
+    };
+
+    const unregister = request.onStop((signal) => actor.send({ type: 'campaign.stop', signal, runningJobs: hands.running.size }));
+    actor.subscribe({
+      complete: () => {
+        unregister();
+        resolve(actor.getSnapshot().output as CampaignOutput);
+      },
+      error: (error) => {
+        unregister();
+        reject(error);
+      },
+    });
+    actor.start();
+    actor.send({ type: 'campaign.begin' });
+  }).finally(() => Promise.all([...backends.values()].map((backend) => backend.close())));
+
+  journal.append({ kind: 'invocation.ended', outcome: output.outcome });
+  journal.commit();
+  emit({
+    type: 'campaign.ended',
+    outcome: output.outcome,
+    completed: output.completed,
+    failed: output.failed,
+    blocked: output.blocked,
+    notStarted: output.notStarted,
+    payloads: end.payloads,
+    seconds: secondsSince(began),
+    ...(output.signal === null ? {} : { signal: output.signal, jobsLeft: hands.running.size }),
+  });
+  return output;
+}
+
+const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() - since) / 1e9;
+
+/** Writes the plan of one calibration down, and puts aside what is not valid any more. */
+function preparePlanned(hands: Hands, planned: PlannedCalibration): void {
+  const { spec, fingerprint, reason, redo, position } = planned;
+  hands.journal.append({ kind: 'calibration.planned', calibration: spec.name, position, fingerprint, reason, redo });
+  if (redo === 'nothing') return;
+  // Rows first: a directory without rows is made again, rows without a directory would be believed.
+  hands.journal.commit();
+  dropForRedo(join(hands.spec.output, spec.name), redo);
+}
+
+function block(hands: Hands, calibration: string, by: readonly string[]): void {
+  const error = { code: 'CAF_BLOCKED', message: `${calibration} was not started: ${by.join(', ')} failed` };
+  hands.journal.append({ kind: 'calibration.state', calibration, state: 'blocked', iteration: 0, error });
+  hands.emit({ type: 'calibration.blocked', calibration, by });
+}
+
+const notConvergedWarning = ({ spec }: PlannedCalibration): CafEvent => ({
+  type: 'warning',
+  code: 'CAF_NOT_CONVERGED',
+  calibration: spec.name,
+  message: `${spec.name} reached maxIterations (${spec.maxIterations}) without converging; its last iteration counts`,
+  hint: `see how its payloads changed: caf db diff ${spec.name}/${spec.maxIterations - 2}/localdb ${spec.name}/${spec.maxIterations - 1}/localdb`,
+});
+
+const startedEvent = ({ spec, plan, version }: CampaignRequest): CafEvent => ({
+  type: 'campaign.started',
+  output: spec.output,
+  config: spec.configPath,
+  version,
+  calibrations: plan.calibrations.map(({ spec: { name, dependsOn, maxIterations }, reason, reused }) => ({
+    name,
+    dependsOn,
+    maxIterations,
+    reason,
+    reused,
+  })),
+});

@@ -1,0 +1,109 @@
+// All jobs of one collection in one iteration: a window of job machines moves over the jobs that are not finished.
+import { createActor } from 'xstate';
+import type { AttemptOutcome, JobKey } from '../domain/job.ts';
+import type { JobInput, JobOutput } from '../machines/job-machine.ts';
+import type { Hands } from './hands.ts';
+import { type CollectionRun, createJobLogic } from './run-job.ts';
+
+export interface CollectionOutcome {
+  readonly state: 'ok' | 'failed' | 'interrupted';
+  readonly total: number;
+  /** The jobs that did not succeed, at most the first hundred. */
+  readonly failures: readonly { readonly job: number; readonly outcome: AttemptOutcome }[];
+  readonly failed: number;
+}
+
+const MAX_FAILURES_KEPT = 100;
+
+/** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
+export async function runCollection(hands: Hands, run: CollectionRun, quorum: number): Promise<CollectionOutcome> {
+  const { jobs: total, spec } = run.planned;
+  const logic = createJobLogic(hands, run);
+  const past = hands.journal.jobs(run.calibration, run.iteration, spec.name);
+  const failures: { job: number; outcome: AttemptOutcome }[] = [];
+  let failed = 0;
+  let interrupted = false;
+
+  const runJob = (input: JobInput): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const actor = createActor(logic, { input });
+      const leave = () => {
+        actor.stop();
+        interrupted = true;
+        resolve();
+      };
+      hands.leave.addEventListener('abort', leave, { once: true });
+      actor.subscribe({
+        complete: () => {
+          hands.leave.removeEventListener('abort', leave);
+          // stop() completes too, without an output.
+          if (actor.getSnapshot().status !== 'done') return;
+          const { key, outcome } = actor.getSnapshot().output as JobOutput;
+          if (outcome.state === 'cancelled') interrupted = true;
+          if (outcome.state === 'failed') {
+            failed += 1;
+            if (failures.length < MAX_FAILURES_KEPT) failures.push({ job: key.job, outcome });
+          }
+          resolve();
+        },
+        error: reject,
+      });
+      actor.start();
+      actor.send({ type: 'job.begin' });
+    });
+
+  const inputOf = (job: number): JobInput | null => {
+    const key: JobKey = { calibration: run.calibration, iteration: run.iteration, collection: spec.name, job };
+    const known = past.get(job);
+    if (known?.finished?.state === 'succeeded') return null;
+    const record = known?.lastAttempt ?? null;
+    return {
+      key,
+      past:
+        record === null || known?.finished != null
+          ? { kind: 'none' }
+          : record.outcome === null
+            ? { kind: 'open', record }
+            : record.outcome.state === 'succeeded'
+              ? { kind: 'succeeded', record }
+              : { kind: 'none' },
+      attemptsMade: known === undefined ? 0 : known.attempt + 1,
+      retries: spec.retries,
+      resources: spec.resources,
+    };
+  };
+
+  // Open attempts first: they hold slots already.
+  const open = [...past.entries()]
+    .filter(([, known]) => known.finished === null && known.lastAttempt !== null && known.lastAttempt.outcome === null)
+    .map(([job]) => job);
+  const isOpen = new Set(open);
+  function* jobsToDo(): Generator<JobInput> {
+    for (const job of open) {
+      const input = inputOf(job);
+      if (input !== null) yield input;
+    }
+    for (let job = 0; job < total; job += 1) {
+      if (isOpen.has(job)) continue;
+      const input = inputOf(job);
+      if (input !== null) yield input;
+    }
+  }
+
+  // The lanes share one generator; a lane that stops closes it for all.
+  const todo = jobsToDo();
+  const lane = async (): Promise<void> => {
+    for (const input of todo) {
+      if (hands.stop.aborted && input.past.kind === 'none') {
+        interrupted = true;
+        return;
+      }
+      await runJob(input);
+    }
+  };
+  await Promise.all(Array.from({ length: open.length + run.window }, lane));
+
+  if (interrupted) return { state: 'interrupted', total, failures, failed };
+  const state = failed === 0 || (total > 0 && (total - failed) / total >= quorum) ? 'ok' : 'failed';
+  return { state, total, failures, failed };
+}

@@ -1,0 +1,210 @@
+// The hands of the job machine: admission, directory and job.json, start or adoption, judgement, renaming into place.
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromCallback, fromPromise } from 'xstate';
+import type { Admission, AttemptEnd, Backend, JobSubmission, RunningJob } from '../backends/backend.ts';
+import { findProcessWritingTo } from '../backends/find-process.ts';
+import { isCommand } from '../domain/calibration.ts';
+import { type JobKey, jobText } from '../domain/job.ts';
+import { type Adoption, type Attempt, type JobEvent, jobMachine } from '../machines/job-machine.ts';
+import { filesOfJob } from '../plan/split.ts';
+import { JOB_FILE, type JobFile, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
+import { expandArgv } from '../worker/placeholders.ts';
+import type { PlannedCollection } from './campaign-plan.ts';
+import { attemptPath, type Hands, jobPath } from './hands.ts';
+import { judgeAttempt, retryDecision } from './judge-attempt.ts';
+import { fileRunsOf } from './runs-of-files.ts';
+
+/** What all jobs of one collection in one iteration share. */
+export interface CollectionRun {
+  readonly planned: PlannedCollection;
+  readonly calibration: string;
+  readonly iteration: number;
+  readonly backend: Backend;
+  /** Absolute path of the chain's lock file. */
+  readonly chain: string;
+  /** Absolute path of the chain's payload files. */
+  readonly conditions: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** How many jobs are kept in hand: a little more than can run at once. */
+  readonly window: number;
+}
+
+/** The job machine with real hands, made once per collection and iteration. */
+export function createJobLogic(hands: Hands, run: CollectionRun) {
+  const { spec } = run.planned;
+  const { output, configPath } = hands.spec;
+  const configDirectory = join(configPath, '..');
+  const env = { ...(process.env as Record<string, string>), ...spec.env };
+  const admissions = new Map<number, Admission>();
+
+  const release = (job: number) => {
+    admissions.get(job)?.release();
+    admissions.delete(job);
+  };
+
+  const jobFileOf = (key: JobKey, attempt: Attempt): JobFile => {
+    const files = filesOfJob(spec.split, run.planned.files, key.job);
+    return {
+      v: 1,
+      ...key,
+      attempt: attempt.attempt,
+      token: attempt.token,
+      runs: fileRunsOf(files),
+      iov: hands.spec.iov,
+      files: files.map((file) => file.absolute),
+      arguments: spec.split.by === 'arguments' ? (spec.split.arguments[key.job] ?? []) : [],
+      parameters: run.parameters,
+      data: { records: [], files: [] },
+      conditions: run.conditions,
+      outputDirectory: join(output, attempt.directory),
+      config: configPath,
+      chain: run.chain,
+    };
+  };
+
+  const submissionOf = (key: JobKey, attempt: Attempt, file: JobFile): JobSubmission => {
+    const common = {
+      ...key,
+      attempt: attempt.attempt,
+      token: attempt.token,
+      directory: file.outputDirectory,
+      resources: attempt.resources,
+    };
+    if (!isCommand(spec.collect)) return { ...common, task: { kind: 'function', configPath, env } };
+    const argv = expandArgv(spec.collect.argv, {
+      config: configDirectory,
+      files: file.files,
+      output: file.outputDirectory,
+      iteration: key.iteration,
+      parameters: run.parameters,
+    });
+    return {
+      ...common,
+      task: { kind: 'program', argv: [...argv, ...file.arguments], env: { ...env, CAF_JOB: join(file.outputDirectory, JOB_FILE) } },
+    };
+  };
+
+  const start = (key: JobKey, attempt: Attempt): RunningJob => {
+    const file = jobFileOf(key, attempt);
+    // The row of this attempt is on disk before anything of it exists.
+    hands.journal.commit();
+    rmSync(file.outputDirectory, { recursive: true, force: true });
+    mkdirSync(file.outputDirectory);
+    writeFileSync(join(file.outputDirectory, JOB_FILE), JSON.stringify(file));
+    return run.backend.submit(submissionOf(key, attempt, file));
+  };
+
+  return jobMachine.provide({
+    actors: {
+      admit: fromPromise(async ({ input, signal }) => {
+        const admission = await run.backend.admit(input.resources, AbortSignal.any([signal, hands.stop]));
+        admissions.set(input.key.job, admission);
+        return {
+          attempt: input.attempt,
+          token: randomUUID(),
+          directory: attemptPath(input.key, input.attempt),
+          resources: input.resources,
+        };
+      }),
+      runAttempt: fromCallback<JobEvent, { key: JobKey; attempt: Attempt; adopt: Adoption | null }>(({ input, sendBack, receive }) => {
+        const { key, attempt } = input;
+        const name = jobText(key);
+        const facts = {
+          spec,
+          token: attempt.token,
+          directory: join(output, attempt.directory),
+          files: filesOfJob(spec.split, run.planned.files, key.job),
+        };
+        const end = (attemptEnd: AttemptEnd) => {
+          const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
+          sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry: retryDecision(outcome, attempt.resources) });
+        };
+        const begin = (running: RunningJob) => {
+          hands.running.add(name);
+          sendBack({ type: 'attempt.spawned', process: running.process });
+          const cancel = () => void running.cancel();
+          hands.cancel.addEventListener('abort', cancel);
+          receive(cancel);
+          running.ended
+            .then((attemptEnd) => {
+              hands.running.delete(name);
+              hands.cancel.removeEventListener('abort', cancel);
+              release(key.job);
+              end(attemptEnd);
+            })
+            .catch((error: unknown) => sendBack(broken(error)));
+        };
+        try {
+          if (input.adopt === null) {
+            const running = start(key, attempt);
+            if (running.process !== null)
+              hands.journal.append({ kind: 'attempt.spawned', ...key, attempt: attempt.attempt, process: running.process });
+            begin(running);
+            return;
+          }
+          const running = adopt(key, attempt, input.adopt);
+          if (running !== null) begin(running);
+          else if (existsSync(join(facts.directory, RESULT_FILE))) end({ how: 'unknown', usage: { seconds: 0, maxRssBytes: null } });
+          else sendBack({ type: 'attempt.lost' });
+        } catch (error) {
+          // The directory or job.json could not be written: the surroundings are at fault, not the job.
+          release(key.job);
+          sendBack(broken(error));
+        }
+      }),
+      acceptAttempt: fromPromise(async ({ input }) => {
+        hands.journal.commit();
+        const from = join(output, input.attempt.directory);
+        const to = join(output, jobPath(input.key));
+        rename(from, to);
+      }),
+    },
+    actions: {
+      journal: (_, entry) => hands.journal.append(entry),
+      tell: (_, event) => hands.emit(event),
+    },
+  });
+
+  function adopt(key: JobKey, attempt: Attempt, { process }: Adoption): RunningJob | null {
+    const identity = process ?? findProcessWritingTo(join(output, attempt.directory, STDOUT_FILE));
+    if (identity === null) return null;
+    // Its slot is taken in the order of adoption; a job that ends before its turn gives it back at once.
+    let ended = false;
+    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), identity);
+    if (running === null) return null;
+    run.backend.admit(attempt.resources, hands.stop).then(
+      (admission) => (ended ? admission.release() : admissions.set(key.job, admission)),
+      () => undefined,
+    );
+    void running.ended.then(() => {
+      ended = true;
+    });
+    return running;
+  }
+}
+
+/** Renames an attempt into place. Done twice after a crash it finds the work done. */
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && existsSync(to)) return;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    // An older result of this job stands there, from before the calibration was done again.
+    rmSync(to, { recursive: true });
+    renameSync(from, to);
+  }
+}
+
+const broken = (error: unknown): JobEvent => ({
+  type: 'attempt.ended',
+  outcome: { state: 'failed', cause: 'not-started', detail: messageOf(error) },
+  usage: null,
+  warnings: [],
+  retry: null,
+});
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
