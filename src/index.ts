@@ -1,4 +1,6 @@
 // The front door: what a config imports from 'calibration-framework'.
+import { refuseToBeStarted } from './config/load-guard.ts';
+
 export type {
   AlgorithmContext,
   BoundariesContext,
@@ -45,3 +47,5 @@ export { type SequentialRunByRunOptions, sequentialRunByRun } from './strategies
 export { type SimpleRunByRunOptions, simpleRunByRun } from './strategies/simple-run-by-run.ts';
 export { type SingleIovOptions, singleIov } from './strategies/single-iov.ts';
 export type { Strategy, StrategyAnswer, StrategyContext, StrategyEnd, StrategyRequest } from './strategies/strategy.ts';
+
+refuseToBeStarted();

@@ -1,7 +1,7 @@
 // Turns the default export of a config file into a CampaignSpec, or into all its problems at once.
 import { availableParallelism } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
-import type { CalibrationSpec, CampaignSpec } from '../domain/calibration.ts';
+import { basename, dirname, relative, resolve } from 'node:path';
+import type { CalibrationSpec, CampaignSpec, SourceLocation } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { Iov } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
@@ -35,7 +35,7 @@ export interface CheckContext {
 
 export const DEFAULT_OUTPUT = 'calibration_results';
 
-const OPTIONS = ['calibrations', 'backend', 'databases', 'output', 'iov', 'maxParallelCalibrations'];
+const OPTIONS = new Set(['calibrations', 'backend', 'databases', 'output', 'iov', 'maxParallelCalibrations']);
 const ROOT: Place = { parent: null, key: '' };
 const CALIBRATIONS: Place = { parent: null, key: 'calibrations' };
 
@@ -53,8 +53,8 @@ export function checkConfig(raw: unknown, context: CheckContext): Result<Campaig
   const iov = context.iov ?? read(scope, 'iov', readIov, null);
   const defaults: CalibrationDefaults = {
     backend: read(scope, 'backend', readBackend(backends), defaultBackend(backends)),
-    backends,
-    directory,
+    readBackend: readBackend(backends),
+    readDatabases: readDatabases(directory),
     iov,
   };
   const calibrations = readCalibrations(scope, defaults);
@@ -138,15 +138,16 @@ function readDependsOn(
   return [...names];
 }
 
-const PAYLOAD_NAME = /^[A-Za-z0-9_.+:-]+$/;
+// The rule of payloads/name.ts, which config may not import.
+const PAYLOAD_NAME = /^[A-Za-z0-9_+:-][A-Za-z0-9_.+:-]{0,199}$/;
 
 function checkPayloads(payloads: readonly PayloadDefinition[], problems: Problems): void {
   const places = new Map<string, string>();
   for (const payload of payloads) {
     const place: Place = { parent: null, key: `definePayload(${show(payload.name)})`, owner: payload };
     const schema: unknown = payload.schema;
-    if (typeof payload.name !== 'string' || !PAYLOAD_NAME.test(payload.name) || payload.name.length > 100) {
-      problems.report(place, 'the name of a payload holds 1 to 100 letters, digits and _ . + : -');
+    if (typeof payload.name !== 'string' || !PAYLOAD_NAME.test(payload.name)) {
+      problems.report(place, 'the name of a payload holds letters, digits and _ . + : - (at most 200, not beginning with a dot)');
     }
     // zod's schemas are objects, arktype's are functions
     if (
@@ -178,11 +179,17 @@ export function configError(configPath: string, problems: readonly ConfigProblem
       ...(first.at === null ? {} : { at: first.at }),
     });
   }
-  return new CafError(
-    'CAF_CONFIG_INVALID',
-    `${basename(configPath)} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}`,
-    {
-      problems: problems.map(({ path, message, at }) => ({ path, message: at === null ? message : `${message}  (${at.file}:${at.line})` })),
-    },
-  );
+  const directory = dirname(configPath);
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  return new CafError('CAF_CONFIG_INVALID', `${basename(configPath)} has ${count}`, {
+    problems: problems.map(({ path, message, at }) => ({
+      path,
+      message: at === null ? message : `${message}  (${placeText(at, directory)})`,
+    })),
+  });
 }
+
+const placeText = ({ file, line }: SourceLocation, directory: string): string => {
+  const short = relative(directory, file);
+  return `${short.startsWith('..') ? file : short}:${line}`;
+};

@@ -7,7 +7,7 @@ import { NO_PROGRAM } from './check-collection.ts';
 import { option, type Place, type Problems, show } from './problems.ts';
 import { isTable, type Reader, read, readDuration, readEnv, readFunctionOrCommand, readRequired, readScope } from './readers.ts';
 
-const OPTIONS = ['name', 'run', 'strategy', 'setup', 'findBoundaries', 'executionTimeLimit', 'env', 'resources'];
+const OPTIONS = new Set(['name', 'run', 'strategy', 'setup', 'findBoundaries', 'executionTimeLimit', 'env', 'resources']);
 const STRATEGIES = ['singleIov', 'simpleRunByRun', 'sequentialRunByRun', 'sequentialBoundaries'];
 const DEFAULT_TIME_LIMIT_MS = 3_600_000;
 

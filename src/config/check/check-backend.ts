@@ -19,7 +19,8 @@ export const defaultBackend = (defaults: BackendDefaults): BackendSpec => ({
   memoryBytes: null,
 });
 
-const LOCAL_OPTIONS = ['kind', 'slots', 'memory'];
+const LOCAL_OPTIONS = new Set(['kind', 'slots', 'memory']);
+const RESOURCES = new Set(['cores', 'memory', 'time']);
 const readSlots = readWhole('a whole number of slots', 1);
 
 export const readBackendKind: Reader<BackendSpec['kind']> = (value, place, problems) => {
@@ -51,7 +52,7 @@ export const DEFAULT_RESOURCES: Resources = { cores: 1, memoryBytes: 2e9, memory
 const readCores = readWhole('a whole number of cores', 1);
 
 export const readResources: Reader<Resources> = (value, place, problems) => {
-  const scope = readScope(value, ['cores', 'memory', 'time'], place, problems, "resources such as { memory: '4 GB' }");
+  const scope = readScope(value, RESOURCES, place, problems, "resources such as { memory: '4 GB' }");
   if (scope === undefined) return undefined;
   const memory = read(scope, 'memory', readSize, null);
   return {

@@ -4,7 +4,6 @@ import type { AlgorithmSpec, BackendSpec, CalibrationSpec, CollectionSpec } from
 import type { Iov } from '../../domain/iov.ts';
 import { definedAt } from '../call-site.ts';
 import { checkAlgorithm } from './check-algorithm.ts';
-import { type BackendDefaults, readBackend } from './check-backend.ts';
 import { checkCollection } from './check-collection.ts';
 import { index, member, option, type Place, type Problems, show } from './problems.ts';
 import {
@@ -23,7 +22,7 @@ import {
   type Scope,
 } from './readers.ts';
 
-const OPTIONS = [
+const OPTIONS = new Set([
   'name',
   'collections',
   'algorithms',
@@ -35,14 +34,13 @@ const OPTIONS = [
   'backend',
   'quorum',
   'savePayloads',
-];
+]);
 
 export interface CalibrationDefaults {
   /** The config's backend: what a calibration without its own gets. */
   readonly backend: BackendSpec;
-  readonly backends: BackendDefaults;
-  /** Absolute directory of the config file. */
-  readonly directory: string;
+  readonly readBackend: Reader<BackendSpec>;
+  readonly readDatabases: Reader<readonly string[]>;
   readonly iov: Iov | null;
 }
 
@@ -65,7 +63,7 @@ export function checkCalibration(
 ): CalibrationSpec | undefined {
   const scope = readScope(value, OPTIONS, place, problems, 'a calibration made by defineCalibration');
   if (scope === undefined) return undefined;
-  const backend = read(scope, 'backend', readBackend(defaults.backends), defaults.backend);
+  const backend = read(scope, 'backend', defaults.readBackend, defaults.backend);
   const collections = readCollections(scope, backend);
   const algorithms = readAlgorithms(scope, backend);
   if (collections?.size === 0 && algorithms?.length === 0) {
@@ -83,7 +81,7 @@ export function checkCalibration(
     maxIterations: read(scope, 'maxIterations', readIterations, 5),
     onMaxIterations: read(scope, 'onMaxIterations', readOnMaxIterations, 'complete'),
     ignoredRuns,
-    databases: read(scope, 'databases', readDatabases(defaults.directory), []),
+    databases: read(scope, 'databases', defaults.readDatabases, []),
     backend,
     quorum: read(scope, 'quorum', readShare, 1),
     savePayloads: read(scope, 'savePayloads', readBoolean, true),

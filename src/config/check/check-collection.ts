@@ -20,7 +20,19 @@ import {
   readWord,
 } from './readers.ts';
 
-const OPTIONS = ['files', 'runs', 'collect', 'outputs', 'split', 'granularity', 'resources', 'retries', 'env', 'setup', 'container'];
+const OPTIONS = new Set([
+  'files',
+  'runs',
+  'collect',
+  'outputs',
+  'split',
+  'granularity',
+  'resources',
+  'retries',
+  'env',
+  'setup',
+  'container',
+]);
 
 const readFiles = readList("an array of globs and paths such as ['data/*.csv']", readText('a glob or path'));
 const readGranularity = readChoice(['run', 'all']);
@@ -47,7 +59,7 @@ export function checkCollection(
     );
   }
   const resources = read(scope, 'resources', readResources, DEFAULT_RESOURCES);
-  checkFits(resources, backend, option(place, 'resources'), problems);
+  if (resources !== DEFAULT_RESOURCES) checkFits(resources, backend, option(place, 'resources'), problems);
   const outputs = read(scope, 'outputs', readOutputs, null);
   return {
     name,
@@ -75,6 +87,7 @@ const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.l
 
 const DEFAULT_SPLIT: Split = { by: 'maxJobs', maxJobs: 1000 };
 const SPLIT_KEYS = ['maxFilesPerJob', 'maxJobs', 'arguments'];
+const SPLIT_OPTIONS = new Set(SPLIT_KEYS);
 const readFilesPerJob = readWhole('a whole number of files', 1);
 const readJobs = readWhole('a whole number of jobs', 1);
 const readArguments = readList(
@@ -83,7 +96,7 @@ const readArguments = readList(
 );
 
 const readSplit: Reader<Split> = (value, place, problems) => {
-  const scope = readScope(value, SPLIT_KEYS, place, problems, 'an object such as { maxFilesPerJob: 2 }');
+  const scope = readScope(value, SPLIT_OPTIONS, place, problems, 'an object such as { maxFilesPerJob: 2 }');
   if (scope === undefined) return undefined;
   const given = SPLIT_KEYS.filter((key) => scope.value[key] !== undefined);
   if (given.length !== 1) {

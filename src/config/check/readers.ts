@@ -18,14 +18,14 @@ export interface Scope {
 }
 
 /** An object with none but the known options. What it inherits does not count, so that no key can reach Object.prototype. */
-export function readScope(value: unknown, known: readonly string[], place: Place, problems: Problems, what: string): Scope | undefined {
+export function readScope(value: unknown, known: ReadonlySet<string>, place: Place, problems: Problems, what: string): Scope | undefined {
   if (!isTable(value)) {
     problems.expected(place, what, value);
     return undefined;
   }
   for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue;
-    const advice = problems.didYouMean(key, known) || `; the options are ${known.join(', ')}`;
+    if (known.has(key)) continue;
+    const advice = problems.didYouMean(key, known) || `; the options are ${[...known].join(', ')}`;
     problems.report(option(place, key), `there is no option ${show(key)}${advice}`);
   }
   return { value, place, problems };
@@ -169,13 +169,14 @@ function readCommand(command: Command, place: Place, problems: Problems): Comman
   const argv = readList("an array such as ['python3', 'fit.py']", readWord)(command.argv, place, problems);
   if (argv === undefined || problems.list.length > known) return undefined;
   if (argv.length === 0 || argv[0] === '') problems.report(place, 'a command begins with the name of its program, found none');
-  argv.forEach((argument, number) => {
+  for (const [number, argument] of argv.entries()) {
+    if (!argument.includes('{')) continue;
     for (const [text, name = ''] of argument.matchAll(PLACEHOLDER)) {
       if (PLACEHOLDERS.includes(name) || (name.startsWith('parameters.') && name !== 'parameters.')) continue;
       const near = problems.didYouMean(name, PLACEHOLDERS) || `; there are ${PLACEHOLDERS.map((each) => `{${each}}`).join(', ')}`;
       problems.report(index(place, number), `${text} is not a placeholder${near}`);
     }
-  });
+  }
   return { kind: 'command', argv };
 }
 
