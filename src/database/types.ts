@@ -27,6 +27,8 @@ export interface EntryInput {
   readonly iov: Iov;
   /** Index into transactions. */
   readonly transaction: number;
+  /** The revision it had in the database.txt it was imported from: export writes it again. */
+  readonly revision?: string;
 }
 
 export interface ParentInput {
@@ -77,6 +79,7 @@ export interface ChainSegment {
   readonly name: string;
   readonly iov: Iov;
   readonly sha256: string;
+  readonly md5: string;
   readonly revision: string;
   readonly size: number;
   readonly mediaType: string;

@@ -1,0 +1,140 @@
+// What a database holds, resolved in memory: payloads with their revisions, entries in order, and the view of each name.
+import { CafError } from '../domain/errors.ts';
+import { checkIov, iovToKeys } from '../domain/iov.ts';
+import type { StoredPayload } from '../domain/payload.ts';
+import { checkPayloadName } from '../payloads/name.ts';
+import { compareNames, contentIdOf, type IdentitySegment, viewIdOf } from './identity.ts';
+import { coalesce, type Parts, paint } from './resolve.ts';
+import type { EntryInput } from './types.ts';
+
+/** A payload of one database: bytes under a name. The same bytes under two names are two of these. */
+export interface PayloadRow {
+  readonly name: string;
+  readonly sha256: string;
+  readonly md5: string;
+  readonly size: number;
+  /** Shortest md5 prefix of 6 or more digits that is unique for this name here, in order of first appearance. */
+  readonly revision: string;
+  readonly mediaType: string;
+}
+
+export interface EntryRow {
+  /** From 1, in commit order; larger wins. */
+  readonly seq: number;
+  readonly payload: PayloadRow;
+  readonly lo: number;
+  readonly hi: number;
+  /** Index into the transactions. */
+  readonly transaction: number;
+  /** The revision in the database.txt it was imported from, where that differs. */
+  readonly writtenRevision: string | null;
+}
+
+/** The answers of one name: disjoint, sorted; `seq` = the winning entry of a segment's first part. */
+export interface NameView {
+  readonly lo: Float64Array;
+  readonly hi: Float64Array;
+  readonly payloads: readonly PayloadRow[];
+  readonly seqs: readonly number[];
+}
+
+export interface Content {
+  readonly payloads: readonly (PayloadRow & { readonly extension: string })[];
+  readonly entries: readonly EntryRow[];
+  /** By name, in the order of first appearance. */
+  readonly views: ReadonlyMap<string, NameView>;
+  readonly contentId: string;
+  readonly viewId: string;
+}
+
+/** Checks and resolves entries in commit order. CAF_IOV_*, CAF_PAYLOAD_NAME. */
+export function resolveContent(inputs: readonly EntryInput[]): Content {
+  const payloads = new PayloadTable();
+  const entries: EntryRow[] = [];
+  const byName = new Map<string, EntryRow[]>();
+  for (const input of inputs) {
+    const payload = payloads.add(input.payload);
+    const [lo, hi] = iovToKeys(checkIov(input.iov));
+    const written = input.revision ?? null;
+    const writtenRevision = written === payload.revision ? null : written;
+    const entry: EntryRow = { seq: entries.length + 1, payload, lo, hi, transaction: input.transaction, writtenRevision };
+    entries.push(entry);
+    const sameName = byName.get(payload.name);
+    if (sameName === undefined) byName.set(payload.name, [entry]);
+    else sameName.push(entry);
+  }
+  const views = new Map<string, NameView>();
+  for (const [name, sameName] of byName) views.set(name, viewOfEntries(sameName));
+  return { payloads: payloads.rows, entries, views, contentId: contentIdOf(inputs), viewId: viewIdOf(segmentsOf(views)) };
+}
+
+/** The view of the entries of one name, in commit order. */
+export function viewOfEntries(entries: readonly EntryRow[]): NameView {
+  const parts = coalesce(paintEntries(entries), (a, b) => entries[a]?.payload === entries[b]?.payload);
+  const winners = Array.from(parts.winner, (index) => entries[index] as EntryRow);
+  return { lo: parts.lo, hi: parts.hi, payloads: winners.map((entry) => entry.payload), seqs: winners.map((entry) => entry.seq) };
+}
+
+/** Which entry wins where, parts of different entries kept apart even when they carry the same bytes. */
+export const paintEntries = (entries: readonly EntryRow[]): Parts =>
+  paint(
+    Float64Array.from(entries, (entry) => entry.lo),
+    Float64Array.from(entries, (entry) => entry.hi),
+  );
+
+/** All segments, sorted by name, then start. */
+export function* segmentsOf(views: ReadonlyMap<string, NameView>): Generator<IdentitySegment> {
+  for (const name of [...views.keys()].sort(compareNames)) {
+    const view = views.get(name);
+    if (view === undefined) continue;
+    for (const [index, payload] of view.payloads.entries()) {
+      yield { name, sha256: payload.sha256, lo: view.lo[index] ?? 0, hi: view.hi[index] ?? 0 };
+    }
+  }
+}
+
+type ContentPayload = Content['payloads'][number];
+
+class PayloadTable {
+  readonly rows: ContentPayload[] = [];
+  readonly #byContent = new Map<string, ContentPayload>();
+  readonly #revisions = new Set<string>();
+
+  /** Identical bytes under one name are one row. */
+  add(payload: StoredPayload): ContentPayload {
+    const known = this.#byContent.get(`${payload.name} ${payload.sha256}`);
+    if (known !== undefined) return known;
+    checkPayloadName(payload.name);
+    if (!/^[0-9a-f]{64}$/.test(payload.sha256) || !/^[0-9a-f]{32}$/.test(payload.md5)) {
+      throw new CafError('CAF_PAYLOAD_INVALID', `${payload.name} has no proper digests: sha256 ${payload.sha256}, md5 ${payload.md5}`, {
+        hint: 'Store the payload first.',
+      });
+    }
+    const row: ContentPayload = {
+      name: payload.name,
+      sha256: payload.sha256,
+      md5: payload.md5,
+      size: payload.size,
+      revision: takeRevision(this.#revisions, payload),
+      mediaType: payload.mediaType,
+      extension: payload.extension,
+    };
+    this.#byContent.set(`${payload.name} ${payload.sha256}`, row);
+    this.rows.push(row);
+    return row;
+  }
+}
+
+/** Assigns the next revision of a name; `taken` remembers them as `name revision`. */
+export function takeRevision(taken: Set<string>, payload: Pick<StoredPayload, 'name' | 'md5' | 'sha256'>): string {
+  // Two different contents with one md5 can be made on purpose: their second one is named by its SHA-256.
+  for (const digest of [payload.md5, payload.sha256]) {
+    for (let digits = 6; digits <= 32; digits++) {
+      const revision = digest.slice(0, digits);
+      if (taken.has(`${payload.name} ${revision}`)) continue;
+      taken.add(`${payload.name} ${revision}`);
+      return revision;
+    }
+  }
+  throw new Error(`no revision is free for ${payload.name} ${payload.sha256}`);
+}

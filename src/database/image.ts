@@ -1,0 +1,116 @@
+// Builds a sealed SQLite image in memory: nobody ever opens a published file for writing.
+import type { Content } from './content.ts';
+import { APPLICATION_ID, CONDITIONS_SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { createInMemory, type Sqlite } from './sqlite.ts';
+import type { ParentInput, TransactionInput } from './types.ts';
+
+export interface ImageInput {
+  readonly content: Content;
+  readonly transactions: readonly TransactionInput[];
+  readonly parents: readonly ParentInput[];
+  /** Rows of meta; `sealed` is added last. */
+  readonly meta: Readonly<Record<string, string>>;
+}
+
+/** The bytes of the image: rollback-journal format, sealed. */
+export function buildImage(input: ImageInput): Buffer {
+  const sqlite = createInMemory();
+  try {
+    sqlite.exec(CONDITIONS_SCHEMA);
+    sqlite.exec('BEGIN');
+    fill(sqlite, input);
+    sqlite.exec('COMMIT');
+    return sqlite.serialize();
+  } finally {
+    sqlite.close();
+  }
+}
+
+/** The schema every image must have, as sqlite_schema tells it. */
+export function schemaFingerprint(sqlite: Sqlite): string {
+  return JSON.stringify(sqlite.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').raw().all());
+}
+
+let expectedSchema: string | null = null;
+export function expectedFingerprint(): string {
+  if (expectedSchema === null) {
+    const sqlite = createInMemory();
+    sqlite.exec(CONDITIONS_SCHEMA);
+    expectedSchema = schemaFingerprint(sqlite);
+    sqlite.close();
+  }
+  return expectedSchema;
+}
+
+/** What the header of an SQLite file says, read without SQLite (https://www.sqlite.org/fileformat.html). */
+export interface ImageHeader {
+  readonly applicationId: number;
+  readonly schemaVersion: number;
+  /** Page size times number of pages. */
+  readonly size: number;
+}
+
+/** Null when these bytes do not begin an SQLite file. */
+export function readHeader(bytes: Buffer): ImageHeader | null {
+  if (bytes.length < 100 || bytes.toString('latin1', 0, 16) !== 'SQLite format 3\0') return null;
+  const pageSize = bytes.readUInt16BE(16);
+  return {
+    applicationId: bytes.readUInt32BE(68),
+    schemaVersion: bytes.readUInt32BE(60),
+    size: (pageSize === 1 ? 65536 : pageSize) * bytes.readUInt32BE(28),
+  };
+}
+
+export const isOurs = (header: ImageHeader): boolean => header.applicationId === APPLICATION_ID;
+export const isReadable = (header: ImageHeader): boolean => header.schemaVersion >= 1 && header.schemaVersion <= SCHEMA_VERSION;
+
+function fill(sqlite: Sqlite, { content, transactions, parents, meta }: ImageInput): void {
+  const addParent = sqlite.prepare('INSERT INTO parent(ord, role, version_id, locator) VALUES (?, ?, ?, ?)');
+  for (const [ord, { role, versionId, locator }] of parents.entries()) addParent.run(ord, role, versionId, locator);
+
+  const addTransaction = sqlite.prepare(
+    `INSERT INTO txn(tx, at, actor, calibration, algorithm, iteration, attempt, collector_job, inputs_digest, code_digest, config_digest, message)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  for (const [index, t] of transactions.entries()) {
+    const digests = [t.inputsDigest, t.codeDigest, t.configDigest];
+    addTransaction.run(index + 1, t.at, t.actor, t.calibration, t.algorithm, t.iteration, t.attempt, t.collectorJob, ...digests, t.message);
+  }
+
+  const nameIds = new Map<string, number>();
+  const addName = sqlite.prepare('INSERT INTO name(name_id, name) VALUES (?, ?)');
+  for (const name of content.views.keys()) {
+    nameIds.set(name, nameIds.size + 1);
+    addName.run(nameIds.size, name);
+  }
+  const nameId = (name: string): number => nameIds.get(name) ?? 0;
+
+  const payloadIds = new Map<object, number>();
+  const addPayload = sqlite.prepare(
+    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  for (const row of content.payloads) {
+    payloadIds.set(row, payloadIds.size + 1);
+    const digests = [Buffer.from(row.sha256, 'hex'), Buffer.from(row.md5, 'hex')];
+    addPayload.run(payloadIds.size, nameId(row.name), ...digests, row.size, row.revision, row.mediaType);
+  }
+  const payloadId = (row: object): number => payloadIds.get(row) ?? 0;
+
+  const addEntry = sqlite.prepare('INSERT INTO iov(seq, payload_id, name_id, lo, hi, tx) VALUES (?, ?, ?, ?, ?, ?)');
+  for (const { seq, payload, lo, hi, transaction } of content.entries) {
+    addEntry.run(seq, payloadId(payload), nameId(payload.name), lo, hi, transaction + 1);
+  }
+
+  const addSegment = sqlite.prepare('INSERT INTO seg(name_id, lo, hi, payload_id, seq) VALUES (?, ?, ?, ?, ?)');
+  for (const [name, view] of content.views) {
+    for (const [index, payload] of view.payloads.entries()) {
+      addSegment.run(nameId(name), view.lo[index], view.hi[index], payloadId(payload), view.seqs[index]);
+    }
+  }
+
+  const addMeta = sqlite.prepare('INSERT INTO meta(key, value) VALUES (?, ?)');
+  for (const [key, value] of Object.entries(meta)) addMeta.run(key, value);
+  const written = content.entries.filter((entry) => entry.writtenRevision !== null);
+  if (written.length > 0) addMeta.run('revisions', JSON.stringify(written.map((entry) => [entry.seq, entry.writtenRevision])));
+  addMeta.run('sealed', '1');
+}

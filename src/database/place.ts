@@ -1,0 +1,114 @@
+// Puts files and directories in place: payloads by hard link or checked copy, a whole directory by one rename.
+import { randomBytes } from 'node:crypto';
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+import { diskError, errnoOf, syncPaths } from '../payloads/disk.ts';
+import { copyHashed, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
+
+/** Where the bytes of a payload lie. `mayLink`: the file is never changed (an object, a file of a sealed database). */
+export interface PayloadSource {
+  readonly path: string;
+  readonly mayLink: boolean;
+}
+
+/** The file system cannot link these two: another device, too many links, or links not allowed there. */
+const CANNOT_LINK = new Set(['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP', 'ENOSYS', 'EACCES']);
+
+/** Links or copies a payload. A copy is checked against its hash, a link against its size: it is the same file. */
+export async function placePayload(
+  source: PayloadSource,
+  payload: { readonly sha256: string; readonly size: number },
+  target: string,
+): Promise<'linked' | 'copied'> {
+  try {
+    if (source.mayLink && link(source.path, target)) {
+      const { size } = statSync(target);
+      if (size === payload.size) return 'linked';
+      throw payloadCorrupt(source.path, `${payload.sha256} (${payload.size} bytes)`, `${size} bytes`);
+    }
+    const file = await open(source.path, 'r');
+    try {
+      const { sha256 } = await copyHashed(file, target);
+      if (sha256 !== payload.sha256) throw payloadCorrupt(source.path, payload.sha256, sha256);
+    } finally {
+      await file.close();
+    }
+    return 'copied';
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw payloadMissing(source.path, payload.sha256, error);
+    throw diskError(error, 'A payload cannot be placed', target);
+  }
+}
+
+function link(path: string, target: string): boolean {
+  try {
+    linkSync(path, target);
+    return true;
+  } catch (error) {
+    if (CANNOT_LINK.has(errnoOf(error))) return false;
+    throw error;
+  }
+}
+
+export interface PlaceDirectory {
+  readonly directory: string;
+  /** fsync everything before and after the rename: published databases. */
+  readonly durable: boolean;
+  /** What to do with a directory that is there already: never overwritten, or moved out of the way (drafts). */
+  readonly existing: 'refuse' | 'replace';
+  /** Fills the new directory and returns the files that need an fsync. */
+  fill(temporary: string): Promise<readonly string[]>;
+}
+
+/** A directory appears whole, by rename, or not at all. CAF_DB_EXISTS; CAF_DISK_FULL with the space left. */
+export async function placeDirectory({ directory, durable, existing, fill }: PlaceDirectory): Promise<void> {
+  if (existing === 'refuse') refuseExisting(directory);
+  const temporary = `${directory}.tmp-${randomBytes(6).toString('hex')}`;
+  try {
+    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(temporary);
+    const files = await fill(temporary);
+    if (durable) await syncPaths([...files, temporary]);
+    if (existing === 'replace') moveAway(directory);
+    await rename(temporary, directory);
+    if (durable) await syncPaths([dirname(directory)]);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    const code = errnoOf(error);
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') throw existsAlready(directory, error);
+    throw diskError(error, 'The directory cannot be written', directory);
+  }
+}
+
+/** Writes a file that nobody will change. */
+export async function writeSealed(path: string, data: string | Uint8Array): Promise<string> {
+  await writeFile(path, data, { flag: 'wx', mode: 0o444 });
+  return path;
+}
+
+/** Checked before the work begins; the rename itself never replaces a directory that holds anything. */
+export function refuseExisting(directory: string): void {
+  let isEmpty: boolean;
+  try {
+    isEmpty = readdirSync(directory).length === 0;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw existsAlready(directory, error);
+  }
+  if (!isEmpty) throw existsAlready(directory);
+}
+
+const existsAlready = (directory: string, cause?: unknown): CafError =>
+  new CafError('CAF_DB_EXISTS', `There is already something at ${directory}: databases are never overwritten`, {
+    hint: 'Choose another directory, or move this one away.',
+    cause,
+  });
+
+function moveAway(directory: string): void {
+  if (!existsSync(directory)) return;
+  const away = `${directory}.tmp-${randomBytes(6).toString('hex')}`;
+  renameSync(directory, away);
+  rmSync(away, { recursive: true, force: true });
+}

