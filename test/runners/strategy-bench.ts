@@ -62,8 +62,11 @@ export interface Bench {
   /** One calibration, \`cal\`, whose only algorithm \`alg\` has these options. */
   writeAlgorithm(options: string, before?: string): void;
   /** Adds a finished job; records in the order given. */
-  addJob(records: readonly (readonly [Run, string, unknown])[], more?: Partial<Pick<CollectedJob, 'collection' | 'fileRuns'>> & { readonly files?: Readonly<Record<string, string>> }): CollectedJob;
-  addJobDirectory(job: CollectedJob): void;
+  addJob(
+    records: readonly (readonly [Run, string, unknown])[],
+    more?: Partial<Pick<CollectedJob, 'collection' | 'fileRuns'>> & { readonly files?: Readonly<Record<string, string>> },
+  ): CollectedJob;
+  forgetJobs(): void;
   job(calibration?: string, options?: RunOptions): StrategyJob;
   run(options?: RunOptions, calibration?: string): Promise<Story>;
   directory(calibration?: string): string;
@@ -95,7 +98,10 @@ export function createBench(): Bench {
       const own = join(root, 'collected', String(job));
       mkdirSync(own, { recursive: true });
       if (records.length > 0) {
-        writeFileSync(join(own, 'records.ndjson'), records.map(([run, name, value]) => `${JSON.stringify({ run, name, value })}\n`).join(''));
+        writeFileSync(
+          join(own, 'records.ndjson'),
+          records.map(([run, name, value]) => `${JSON.stringify({ run, name, value })}\n`).join(''),
+        );
       }
       for (const [name, text] of Object.entries(more.files ?? {})) writeFileSync(join(own, name), text);
       const collected: CollectedJob = {
@@ -108,8 +114,13 @@ export function createBench(): Bench {
       jobs.push(collected);
       return collected;
     },
-    addJobDirectory: (job) => void jobs.push(job),
-    job(calibration = 'cal', { requestedIov = null, ignoredRuns = [], recorded = [], iteration = 0, chain = { v: 1, databases: [] } } = {}) {
+    forgetJobs: () => {
+      jobs.length = 0;
+    },
+    job(
+      calibration = 'cal',
+      { requestedIov = null, ignoredRuns = [], recorded = [], iteration = 0, chain = { v: 1, databases: [] } } = {},
+    ) {
       writeFileSync(dataFile, jobs.map((job) => `${JSON.stringify(job)}\n`).join(''));
       const chainFile = join(root, 'chain.lock.json');
       writeFileSync(chainFile, JSON.stringify(chain));
