@@ -1,5 +1,5 @@
 // On what kind of file system a directory lies, and how much space is left. WAL needs memory shared between processes, which network file systems lack.
-import { statfsSync } from 'node:fs';
+import { type StatsFs, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /** Type numbers of statfs(2). FUSE is here because sshfs, EOS and virtual machines' shares use it; a local FUSE only loses a little speed. */
@@ -48,7 +48,7 @@ export function readFileSystem(directory: string, env: NodeJS.ProcessEnv = proce
   };
 }
 
-function statfsOfNearest(directory: string): ReturnType<typeof statfsSync> | null {
+function statfsOfNearest(directory: string): StatsFs | null {
   try {
     return statfsSync(directory);
   } catch {

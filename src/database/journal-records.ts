@@ -59,21 +59,22 @@ export interface IterationRecord {
 }
 
 /** A job that was started at least once. A job without a record has never been started. */
-export type JobRecord = JobKey & {
-  /** First attempt since the job was last given up: retries count from here. A next attempt is number `attempt + 1`. */
-  readonly firstAttempt: number;
+export interface JobRecord extends JobKey {
+  /** The newest attempt; of a finished job the one that counts. A next attempt is number `attempt + 1`. */
   readonly attempt: number;
-} & (
-    | {
-        readonly state: 'finished';
-        readonly outcome: AttemptOutcome;
-        readonly warnings: readonly string[];
-        /** Finished in an earlier invocation than the one that is asking (or, for readers, than the last one). */
-        readonly reused: boolean;
-      }
-    /** In flight: its newest attempt may itself have ended, when caf died before it was renamed into place or followed by another. */
-    | { readonly state: 'started'; readonly newest: AttemptRecord }
-  );
+  /** The first attempt since the job was last given up: retries count from here. */
+  readonly firstAttempt: number;
+  /** Null: in flight. */
+  readonly finished: AttemptOutcome | null;
+  readonly warnings: readonly string[];
+  /** Finished in an earlier invocation than the one that is asking (for readers: than the last one). */
+  readonly reused: boolean;
+  /**
+   * The newest attempt of a job that has not succeeded; null for a job that has (ask `attempts`). Of a job in flight it may itself have ended,
+   * when caf died before it was renamed into place or followed by another.
+   */
+  readonly lastAttempt: AttemptRecord | null;
+}
 
 export interface AlgorithmRecord {
   readonly calibration: string;
@@ -113,8 +114,8 @@ export interface JournalReads {
   calibrations(): readonly CalibrationRecord[];
   iteration(calibration: string, iteration: number): IterationRecord | null;
   iterations(calibration: string): readonly IterationRecord[];
-  /** By job number; the memory they take is the caller's. */
-  jobs(calibration: string, iteration: number, collection: string): readonly JobRecord[];
+  /** Job number -> record, ascending. The memory they take is the caller's. */
+  jobs(calibration: string, iteration: number, collection: string): ReadonlyMap<number, JobRecord>;
   /** Counted by the database: milliseconds for 100,000 jobs. All zero when the iteration never started. */
   jobCounts(calibration: string, iteration: number): JobCounts;
   /** All attempts of a job, first to last. */

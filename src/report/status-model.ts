@@ -1,0 +1,170 @@
+// The document of `caf status --json`, made from what the journal knows; the text table is drawn from it too.
+import { type JournalReader, type ObservedSnapshot, openJournalForReading } from '../database/journal-reader.ts';
+import type { CalibrationSnapshot, IterationSnapshot } from '../database/journal-status.ts';
+import type { AlgorithmResult, CalibrationState, Checkpoint, FinalState } from '../domain/calibration.ts';
+import type { ErrorText, JobCounts } from '../domain/event.ts';
+import type { Iov, Run } from '../domain/iov.ts';
+
+export type CampaignState = 'completed' | 'failed' | 'running' | 'interrupted';
+
+export interface StatusDocument {
+  readonly v: 1;
+  readonly state: CampaignState;
+  readonly calibrations: readonly StatusCalibration[];
+  /** The newest `caf run` on this directory; null when there was none. */
+  readonly invocation: {
+    readonly number: number;
+    readonly config: string;
+    readonly version: string;
+    readonly actor: string;
+    readonly startedAt: string;
+    readonly endedAt: string | null;
+    readonly outcome: 'completed' | 'failed' | 'interrupted' | null;
+    /** Until its end, or until now while it runs; null when nobody knows when it died. */
+    readonly seconds: number | null;
+  } | null;
+  /** Who holds the journal; null when nobody does. One that is not alive was killed, or its machine went down. */
+  readonly owner: {
+    readonly host: string;
+    readonly pid: number;
+    readonly command: string;
+    readonly alive: boolean;
+    readonly secondsSinceBeat: number;
+  } | null;
+}
+
+export interface StatusCalibration {
+  readonly name: string;
+  readonly state: CalibrationState;
+  readonly checkpoint: Checkpoint;
+  /** 0-based; the current or last one. */
+  readonly iteration: number;
+  readonly converged: boolean | null;
+  /** Of the current or last iteration. */
+  readonly jobs: JobCounts;
+  readonly iterations: readonly StatusIteration[];
+  /** Relative to the results directory; null until completed. */
+  readonly localdb: string | null;
+  readonly error: ErrorText | null;
+  /** Why it was done (again), or kept. */
+  readonly reason: string;
+  /** From its first start to its end, or to now while it runs; null when not started or nobody knows when it stopped. */
+  readonly seconds: number | null;
+  readonly payloads: number | null;
+}
+
+export interface StatusIteration {
+  readonly iteration: number;
+  readonly jobs: JobCounts;
+  readonly algorithms: readonly StatusAlgorithm[];
+  /** Null: not committed. */
+  readonly outcome: 'ok' | 'iterate' | 'failed' | null;
+  readonly versionId: string | null;
+}
+
+export interface StatusAlgorithm {
+  readonly name: string;
+  /** Null: not finished. */
+  readonly finalState: FinalState | null;
+  readonly executions: readonly {
+    readonly runs: readonly Run[];
+    readonly iov: Iov;
+    readonly result: AlgorithmResult;
+    readonly seconds: number;
+  }[];
+  readonly results: readonly { readonly iov: Iov; readonly result: AlgorithmResult }[];
+  readonly gaps: readonly Iov[] | null;
+  readonly error: ErrorText | null;
+}
+
+const NO_JOBS: JobCounts = { total: 0, succeeded: 0, failed: 0, running: 0, queued: 0, reused: 0 };
+
+/** Opens, reads once and closes. Errors: those of openJournalForReading. */
+export function readStatus(directory: string): StatusDocument {
+  const reader: JournalReader = openJournalForReading(directory);
+  try {
+    return describeStatus(reader.status());
+  } finally {
+    reader.close();
+  }
+}
+
+export function describeStatus(snapshot: ObservedSnapshot): StatusDocument {
+  const state = judgeState(snapshot);
+  const { invocation, owner } = snapshot;
+  const isRunning = state === 'running';
+  return {
+    v: 1,
+    state,
+    calibrations: snapshot.calibrations.map((calibration) => describeCalibration(calibration, isRunning ? snapshot.observedAt : null)),
+    invocation:
+      invocation === null
+        ? null
+        : {
+            number: invocation.invocation,
+            config: invocation.config,
+            version: invocation.version,
+            actor: invocation.actor,
+            startedAt: invocation.startedAt,
+            endedAt: invocation.endedAt,
+            outcome: invocation.outcome,
+            seconds: secondsBetween(invocation.startedAt, invocation.endedAt ?? (isRunning ? snapshot.observedAt : null)),
+          },
+    owner:
+      owner === null
+        ? null
+        : {
+            host: owner.host,
+            pid: owner.pid,
+            command: owner.command,
+            alive: snapshot.ownerAlive,
+            secondsSinceBeat: secondsBetween(owner.beatAt, snapshot.observedAt) ?? 0,
+          },
+  };
+}
+
+/**
+ * Running only while the process that records the newest invocation is alive. Otherwise what that invocation said; where it said `completed`,
+ * only if all calibrations of its plan still are: `--only` leaves some undone, `caf reset` undoes some.
+ */
+export function judgeState({ invocation, owner, ownerAlive, calibrations }: ObservedSnapshot): CampaignState {
+  if (invocation === null) return owner !== null && ownerAlive ? 'running' : 'interrupted';
+  if (invocation.outcome === null) {
+    return ownerAlive && owner?.invocation === invocation.invocation ? 'running' : 'interrupted';
+  }
+  if (invocation.outcome !== 'completed') return invocation.outcome;
+  const planned = calibrations.filter((calibration) => calibration.plannedIn === invocation.invocation);
+  if (planned.every((calibration) => calibration.state === 'completed')) return 'completed';
+  return planned.some(({ state }) => state === 'failed' || state === 'blocked') ? 'failed' : 'interrupted';
+}
+
+function describeCalibration(calibration: CalibrationSnapshot, now: string | null): StatusCalibration {
+  const current = calibration.iterations.find(({ iteration }) => iteration === calibration.iteration);
+  return {
+    name: calibration.calibration,
+    state: calibration.state,
+    checkpoint: calibration.checkpoint,
+    iteration: calibration.iteration,
+    converged: calibration.converged,
+    jobs: current?.jobs ?? NO_JOBS,
+    iterations: calibration.iterations.map(describeIteration),
+    localdb: calibration.state === 'completed' && calibration.result !== null ? `${calibration.calibration}/localdb` : null,
+    error: calibration.error,
+    reason: calibration.reason,
+    seconds: calibration.startedAt === null ? null : secondsBetween(calibration.startedAt, calibration.completedAt ?? now),
+    payloads: calibration.payloads,
+  };
+}
+
+const describeIteration = ({ iteration, jobs, algorithms, outcome, version }: IterationSnapshot): StatusIteration => ({
+  iteration,
+  jobs,
+  algorithms,
+  outcome,
+  versionId: version?.versionId ?? null,
+});
+
+/** Never negative, whatever the clocks did. */
+function secondsBetween(from: string, to: string | null): number | null {
+  return to === null ? null : Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+}
