@@ -17,8 +17,8 @@ export async function findResults(directory: string | undefined, io: Io): Promis
   // Inside a results directory.
   if (existsSync(join(io.cwd, JOURNAL_FILE))) return io.cwd;
   if (existsSync(join(io.cwd, 'caf.config.ts'))) {
-    const { loadConfig } = await import('../config/load-config.ts');
-    const { output } = await loadConfig(join(io.cwd, 'caf.config.ts'));
+    const { loadSpec } = await import('./load-spec.ts');
+    const { output } = await loadSpec(undefined, io);
     return checkResults(output, io);
   }
   throw notFound(here, io);

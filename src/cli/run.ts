@@ -109,8 +109,8 @@ async function planBefore(
   const { openJournalForReading } = await import('../database/journal-reader.ts');
   const reader = openJournalForReading(output);
   try {
-    const reads = reader.reads();
-    return { plan: planFrom(reads), lastInvocation: reads.lastInvocation()?.invocation };
+    // A journal that its writer holds for itself tells nothing here: opening it for writing will say who that is.
+    return { plan: planFrom(reader.journal), lastInvocation: reader.journal?.lastInvocation()?.invocation };
   } finally {
     reader.close();
   }

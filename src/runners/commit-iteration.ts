@@ -1,7 +1,8 @@
 // From reported results to sealed databases: an iteration's localdb, the draft between algorithms, and the calibration's result.
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeDatabase, flattenChain } from '../database/chain.ts';
+import { describeDatabase } from '../database/chain.ts';
+import { flattenChain } from '../database/flatten.ts';
 import { contentIdOf, publishDatabase, writeDraft } from '../database/publish.ts';
 import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } from '../database/types.ts';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
@@ -149,10 +150,7 @@ export async function publishResult(
       label: `${spec.name}/${n}`,
     }),
   );
-  const version = await flattenChain(
-    { v: 1, databases },
-    { directory, objects: join(hands.spec.output, 'objects'), actor: hands.actor, at: new Date().toISOString(), message: '' },
-  );
+  const version = await flattenChain({ v: 1, databases }, { directory, objects: join(hands.spec.output, 'objects') });
   hands.journal.append({
     kind: 'calibration.completed',
     calibration: spec.name,

@@ -67,7 +67,8 @@ function judge(end: AttemptEnd, facts: AttemptFacts): Verdict {
 function judgeCrash(facts: AttemptFacts, cause: FailureCause, detail: string): Verdict {
   const read = readResult(join(facts.directory, RESULT_FILE), facts.token);
   if (read.state === 'read' && read.result.result === 'failure') return judgeFailure(read.result, cause);
-  const last = lastLine(join(facts.directory, STDERR_FILE));
+  // A Node child that crashes ends its log with a native stack.
+  const last = isCommand(facts.spec.collect) ? lastLine(join(facts.directory, STDERR_FILE)) : null;
   return failed(cause, last === null ? detail : `${detail}: ${last}`);
 }
 

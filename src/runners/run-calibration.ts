@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActor, fromPromise } from 'xstate';
-import { openChain, writeConditionsDirectory } from '../database/chain.ts';
+import { openChain } from '../database/chain.ts';
+import { writeConditionsDirectory } from '../database/flatten.ts';
 import { type CalibrationSpec, isCommand } from '../domain/calibration.ts';
 import type { ErrorText } from '../domain/event.ts';
 import type { Run } from '../domain/iov.ts';
@@ -35,7 +36,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
   const collectorDirectory = (n: number) => join(iterationOf(n), 'collector');
   const algorithmsDirectory = (n: number) => join(iterationOf(n), 'algorithms');
 
-  const prepareIteration = (iteration: number): StepOutcome => {
+  const prepareIteration = async (iteration: number): Promise<StepOutcome> => {
     if (hands.stop.aborted) return INTERRUPTED;
     if (planned.noInput !== null) return failed(planned.noInput);
     const { lock } = chainOf(hands, spec, iteration);
@@ -49,7 +50,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
     hands.journal.commit();
     for (const collection of planned.collections) mkdirSync(join(collectorDirectory(iteration), collection.spec.name), { recursive: true });
     if (planned.collections.length > 0)
-      writeChain(
+      await writeChain(
         collectorDirectory(iteration),
         lock,
         spec.collections.some(({ collect }) => isCommand(collect)),
@@ -116,7 +117,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
       const { lock } = chainOf(hands, spec, iteration, draft);
       const own = join(directory, algorithm.name);
       mkdirSync(own, { recursive: true });
-      writeChain(own, lock, [algorithm.run, algorithm.setup, algorithm.findBoundaries].some(isCommand));
+      await writeChain(own, lock, [algorithm.run, algorithm.setup, algorithm.findBoundaries].some(isCommand));
       const outcome = await runAlgorithm(hands, {
         calibration: spec,
         iteration,
@@ -134,7 +135,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
 
   const logic = calibrationMachine.provide({
     actors: {
-      prepareIteration: fromPromise(async ({ input }) => prepareIteration(input.iteration)),
+      prepareIteration: fromPromise(({ input }) => prepareIteration(input.iteration)),
       runCollectors: fromPromise(({ input }) => runCollectors(input.iteration)),
       runAlgorithms: fromPromise(({ input }) => runAlgorithms(input.iteration)),
       commitIteration: fromPromise(({ input }) => commitIteration(hands, planned, input.iteration, input.failed)),
@@ -164,14 +165,14 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
 }
 
 /** Writes chain.lock.json, and for programs the chain's payloads as files. */
-function writeChain(directory: string, lock: ChainLock, forPrograms: boolean): void {
+async function writeChain(directory: string, lock: ChainLock, forPrograms: boolean): Promise<void> {
   writeFileSync(join(directory, CHAIN_LOCK), `${JSON.stringify(lock, null, 2)}\n`);
   if (!forPrograms) return;
   const conditions = join(directory, CONDITIONS);
   if (existsSync(conditions)) rmSync(conditions, { recursive: true });
   const chain = openChain(lock);
   try {
-    writeConditionsDirectory(chain, conditions);
+    await writeConditionsDirectory(chain, conditions);
   } finally {
     chain.close();
   }

@@ -115,7 +115,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
           spec,
           token: attempt.token,
           directory: join(output, attempt.directory),
-          files: filesOfJob(spec.split, run.planned.files, key.job),
+          // Only asked for when an attempt failed.
+          get files() {
+            return filesOfJob(spec.split, run.planned.files, key.job).map(({ absolute }) => ({ path: absolute }));
+          },
         };
         const end = (attemptEnd: AttemptEnd) => {
           const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
