@@ -30,7 +30,7 @@ export function definedAt(value: unknown): SourceLocation | null {
 /** The frames of a stack that lie in files, innermost first. */
 export function framesOf(stack: string): SourceLocation[] {
   const frames: SourceLocation[] = [];
-  for (const [, url, line, column] of stack.matchAll(/^ +at .*?(file:\/\/[^\n]*?|\/[^\n]*?):(\d+):(\d+)\)?$/gm)) {
+  for (const [, url, line, column] of stack.matchAll(/^ +at (?:.*\(|async )?(file:\/\/[^\n]*?|\/[^\n]*?):(\d+):(\d+)\)?$/gm)) {
     const file = pathOf(url ?? '');
     if (file !== null) frames.push({ file, line: Number(line), column: Number(column) });
   }

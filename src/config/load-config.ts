@@ -91,8 +91,8 @@ function requireWithin(path: string, timeout: number): Outcome {
     try {
       return { module: require(path) };
     } catch (error) {
-      // node:vm adds the line and a caret to the stack of what it sees thrown; of a syntax error in JavaScript nothing else tells the line.
-      if (types.isNativeError(error)) throw error;
+      // Of a syntax error in JavaScript only node:vm tells the line: it adds it to the stack of what it sees thrown.
+      if (error instanceof SyntaxError && !('code' in error)) throw error;
       return { error };
     }
   };

@@ -1,9 +1,10 @@
 // Lets a config anywhere import 'calibration-framework' and 'zod' without an installation, and remembers who imports whom.
 import { existsSync } from 'node:fs';
-import { registerHooks } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { createRequire, registerHooks } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OWN = 'calibration-framework';
+const require = createRequire(import.meta.url);
 
 // src/config/resolver.ts runs unbuilt in development; else this is in a file of dist/.
 const SOURCE = import.meta.url.endsWith('.ts');
@@ -41,13 +42,20 @@ export function registerResolver(): void {
     resolve(specifier, context, next) {
       for (const listener of listeners) listener(specifier);
       const parent = context.parentURL;
+      const source = sourceOf(specifier);
+      if (source !== null) {
+        remember(parent, source);
+        return { url: source, format: 'module-typescript', shortCircuit: true };
+      }
       try {
-        const resolved = next(sourceOf(specifier) ?? specifier, context);
+        const resolved = next(specifier, context);
         remember(parent, resolved.url);
         return resolved;
       } catch (error) {
-        // Not installed where the config is: ours will do, and its types are ours.
+        // Not installed where the config is: ours will do.
         if (parent !== import.meta.url && (isOwn(specifier) || isZod(specifier))) {
+          if ([...context.conditions].includes('require'))
+            return { url: pathToFileURL(require.resolve(specifier)).href, shortCircuit: true };
           const resolved = next(specifier, { ...context, parentURL: import.meta.url });
           remember(parent, resolved.url);
           return resolved;
