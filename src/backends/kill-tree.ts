@@ -12,9 +12,15 @@ const isAlive = (member: ProcessStat): boolean => {
   return now !== null && now.startTicks === member.startTicks && now.state !== 'Z';
 };
 
-/** One signal to the whole group at once, and to each member that left the group. */
+/** To the whole group at once, and to each member that is not in it. SIGKILL goes to each as well: one may leave the group meanwhile. */
 function send(leader: ProcessStat, members: readonly ProcessStat[], signal: 'SIGTERM' | 'SIGKILL'): void {
-  const targets = new Set(members.map((member) => (member.group === leader.pid ? -leader.pid : member.pid)));
+  const targets = new Set<number>();
+  for (const { pid, startTicks } of members) {
+    const now = readStat(pid);
+    if (now === null || now.startTicks !== startTicks) continue;
+    if (now.group === leader.pid) targets.add(-leader.pid);
+    if (now.group !== leader.pid || signal === 'SIGKILL') targets.add(pid);
+  }
   for (const target of targets) {
     try {
       process.kill(target, signal);

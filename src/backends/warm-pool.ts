@@ -59,6 +59,8 @@ export function createWarmPool({ size, killGraceMs }: WarmPoolOptions): WarmPool
       clearTimeout(timer);
       resolve();
     });
+    // Waited for, even where nothing else keeps caf running.
+    warm.child.ref();
     if (warm.child.connected) warm.child.disconnect();
     return promise;
   }
