@@ -35,7 +35,11 @@ export function buildProgram(io: Io): Command {
       getOutHasColors: () => style.colour,
       getErrHasColors: () => style.colour,
     })
-    .configureHelp({ styleTitle: (text) => style.paint('bold', text), showGlobalOptions: false })
+    .configureHelp({
+      styleTitle: (text) => style.paint('bold', text),
+      showGlobalOptions: false,
+      subcommandTerm: (command) => command.name(),
+    })
     .addOption(new Option('--no-color', 'no colours; so does NO_COLOR in the environment'));
 
   program.commandsGroup('Run:');

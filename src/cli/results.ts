@@ -1,6 +1,7 @@
 // Which results directory a command looks at: the one named, else the default one.
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { CONFIG_NAMES } from '../config/find-config.ts';
 import { CafError } from '../domain/errors.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { Io } from './io.ts';
@@ -16,10 +17,10 @@ export async function findResults(directory: string | undefined, io: Io): Promis
   if (existsSync(join(here, JOURNAL_FILE))) return here;
   // Inside a results directory.
   if (existsSync(join(io.cwd, JOURNAL_FILE))) return io.cwd;
-  if (existsSync(join(io.cwd, 'caf.config.ts'))) {
-    const { loadSpec } = await import('./load-spec.ts');
-    const { output } = await loadSpec(undefined, io);
-    return checkResults(output, io);
+  if (CONFIG_NAMES.some((name) => existsSync(join(io.cwd, name)))) {
+    const { readCampaign } = await import('./read-campaign.ts');
+    const { spec } = await readCampaign({}, io);
+    return checkResults(spec.output, io);
   }
   throw notFound(here, io);
 }

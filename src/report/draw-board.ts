@@ -37,7 +37,8 @@ function finishedText(row: Row): string {
   if (row.reused) return `reused        ${count(row.payloads, 'payload')}`;
   if (row.state === 'blocked') return `blocked       by ${row.blockedBy.join(', ')}`;
   if (row.state === 'failed') return `failed        ${oneLine(row.error?.message ?? '')}`;
-  const facts = [count(row.iterations, 'iteration'), count(row.jobsDone, 'job'), count(row.payloads, 'payload')];
+  const jobs = row.jobsDone > 0 ? [count(row.jobsDone, 'job')] : [];
+  const facts = [count(row.iterations, 'iteration'), ...jobs, count(row.payloads, 'payload')];
   return `completed     ${facts.join('   ')}${row.converged === false ? '   not converged' : ''}`;
 }
 
@@ -68,16 +69,17 @@ type Column = (typeof COLUMNS)[number];
 /** What goes first when the terminal is too narrow. The name never goes. */
 const DROPPED: readonly Column[] = ['elapsed', 'bar', 'detail', 'iteration', 'state', 'count'];
 const RIGHT: readonly Column[] = ['count', 'elapsed'];
-const BAR_WIDTH = 12;
+const barWidth = (columns: number): number => (columns < 100 ? 8 : 12);
 const LEAST_NAME = 8;
 type Widths = ReadonlyMap<Column, number>;
 
 /** Which columns fit, and how wide each is. Waiting rows do not count: their text may run over all columns. */
-function layOut(board: Board, shown: readonly Row[], { columns, now, style }: Canvas): Widths {
+function layOut(board: Board, shown: readonly Row[], canvas: Canvas): Widths {
+  const { columns, style } = canvas;
   const room = columns - displayWidth(style.mark('running')) - 1;
   const widths = new Map<Column, number>();
   for (const column of COLUMNS) {
-    const cells = shown.filter((row) => column === 'name' || isActive(row)).map((row) => displayWidth(cellText(row, column, now, style)));
+    const cells = shown.filter((row) => column === 'name' || isActive(row)).map((row) => displayWidth(cellText(row, column, canvas)));
     const width = Math.max(0, ...cells);
     if (width > 0) widths.set(column, width);
   }
@@ -97,7 +99,8 @@ function layOut(board: Board, shown: readonly Row[], { columns, now, style }: Ca
   return widths;
 }
 
-function drawRow(board: Board, row: Row, widths: Widths, { columns, now, style }: Canvas): string {
+function drawRow(board: Board, row: Row, widths: Widths, canvas: Canvas): string {
+  const { columns, style } = canvas;
   const mark = style.mark(row.jobs.failed > 0 || row.failedAlgorithms.length > 0 ? 'failed' : isActive(row) ? 'running' : 'waiting');
   const name = padEnd(cutMiddle(row.name, widths.get('name') ?? 1, style.ellipsis), widths.get('name') ?? 1);
   const room = columns - displayWidth(mark) - 1;
@@ -108,7 +111,7 @@ function drawRow(board: Board, row: Row, widths: Widths, { columns, now, style }
   const cells = [...widths.keys()].map((column) => {
     const width = widths.get(column) ?? 0;
     if (column === 'name') return name;
-    const text = cellText(row, column, now, style);
+    const text = cellText(row, column, canvas);
     return RIGHT.includes(column) ? padStart(text, width) : padEnd(text, width);
   });
   return `${mark} ${cells.join('  ').trimEnd()}`;
@@ -122,7 +125,7 @@ function waitingText(board: Board, row: Row): string {
   return waits.length === 0 ? 'waiting' : `waiting for ${waits.join(', ')}`;
 }
 
-function cellText(row: Row, column: Column, now: number, style: Style): string {
+function cellText(row: Row, column: Column, { columns, now, style }: Canvas): string {
   const { jobs } = row;
   const collecting = row.state === 'running_collector' && jobs.total > 0;
   switch (column) {
@@ -133,11 +136,11 @@ function cellText(row: Row, column: Column, now: number, style: Style): string {
     case 'iteration':
       return `it ${row.iteration}`;
     case 'bar':
-      return collecting ? drawBar((jobs.succeeded + jobs.failed) / jobs.total, style) : '';
+      return collecting ? drawBar((jobs.succeeded + jobs.failed) / jobs.total, barWidth(columns), style) : '';
     case 'count':
       return jobs.total > 0 ? `${jobs.succeeded + jobs.failed}/${jobs.total}` : '';
     case 'detail':
-      if (row.algorithm !== null) return `${row.algorithm.name} ${row.algorithm.executions}`;
+      if (row.algorithm !== null) return row.algorithm.name + (row.algorithm.executions > 0 ? ` ${row.algorithm.executions} done` : '');
       if (jobs.failed > 0) return `${jobs.failed} failed`;
       return jobs.running > 0 ? `${jobs.running} running` : '';
     case 'elapsed':
@@ -147,11 +150,11 @@ function cellText(row: Row, column: Column, now: number, style: Style): string {
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-function drawBar(share: number, style: Style): string {
-  const filled = Math.min(Math.max(share, 0), 1) * BAR_WIDTH;
+function drawBar(share: number, width: number, style: Style): string {
+  const filled = Math.min(Math.max(share, 0), 1) * width;
   const whole = Math.floor(filled);
-  if (!style.unicode) return '#'.repeat(whole) + '.'.repeat(BAR_WIDTH - whole);
-  return padEnd('█'.repeat(whole) + (EIGHTHS[Math.floor((filled - whole) * 8)] ?? ''), BAR_WIDTH);
+  if (!style.unicode) return '#'.repeat(whole) + '.'.repeat(width - whole);
+  return padEnd('█'.repeat(whole) + (EIGHTHS[Math.floor((filled - whole) * 8)] ?? ''), width);
 }
 
 function drawTotals(board: Board, { columns, now, style }: Canvas): string {

@@ -1,5 +1,5 @@
 // Draws the table of `caf status`. Pure.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { markOf } from './draw-graph.ts';
 import { drawHint, withCode } from './draw-summary.ts';
 import type { StatusDocument } from './status-model.ts';
@@ -19,20 +19,35 @@ export interface StatusCanvas {
   readonly all: boolean;
 }
 
-type CalibrationStatus = StatusDocument['calibrations'][number];
-
 export function drawStatus(status: StatusDocument, canvas: StatusCanvas): string[] {
-  const { columns, style, directory } = canvas;
-  const head = `${directory}   ${style.paint('bold', status.state)}   ${count(status.calibrations.length, 'calibration')}`;
   const errors = status.calibrations.filter((calibration) => calibration.error !== null);
+  const head = [...drawHead(status, canvas), ''];
   const foot = [...drawErrors(errors, canvas), ...drawNext(status, canvas)];
   const table = drawCalibrations(status.calibrations, canvas);
-  const room = Math.max(canvas.rows - foot.length - 3, 2);
+  const room = Math.max(canvas.rows - head.length - foot.length, 2);
   const shown = table.length <= room ? table : [...table.slice(0, room - 1), `plus ${table.length - room + 1} more`];
-  return [displayWidth(head) <= columns ? head : cutEnd(`${directory}   ${status.state}`, columns, style.ellipsis), '', ...shown, ...foot];
+  return [...head, ...shown, ...foot];
 }
 
-const HEADER = ['', 'calibration', 'state', 'it', 'jobs', 'detail'];
+function drawHead({ state, invocation, owner }: StatusDocument, { columns, style, directory, now }: StatusCanvas): string[] {
+  const facts: string[] = [directory];
+  if (invocation !== null) {
+    const by = invocation.actor === '' ? '' : ` by ${oneLine(invocation.actor)}`;
+    facts.push(basename(invocation.config), `started ${durationText((now - Date.parse(invocation.startedAt)) / 1000)} ago${by}`);
+  }
+  const alive = owner === null ? '' : ` (pid ${owner.pid} on ${owner.host}, alive ${durationText(owner.secondsSinceBeat)} ago)`;
+  const word = state === 'running' ? `${state}${alive}` : state;
+  // The state comes last: a word of its own when the facts take the line.
+  const line = `${facts.join('   ')}   ${word}`;
+  const lines = displayWidth(line) <= columns ? [line] : [facts.join('   '), word];
+  return lines.map((each) => cutEnd(each, columns, style.ellipsis));
+}
+
+type CalibrationStatus = StatusDocument['calibrations'][number];
+
+const HEADER = ['', 'calibration', 'state', 'it', 'jobs', 'payloads', 'elapsed', ''];
+/** Indices of what goes first on a narrow terminal: elapsed, payloads, the detail, the state (its mark stays). */
+const DROPPED = [6, 5, 7, 2];
 
 function drawCalibrations(calibrations: readonly CalibrationStatus[], { columns, style, all }: StatusCanvas): string[] {
   const nameWidth = Math.max(Math.min(32, columns - 30), 8);
@@ -42,26 +57,33 @@ function drawCalibrations(calibrations: readonly CalibrationStatus[], { columns,
     calibration.state,
     calibration.iterations.length === 0 ? '-' : String(calibration.iteration),
     jobsText(calibration.jobs),
+    calibration.payloads === null ? '-' : String(calibration.payloads),
+    calibration.seconds === null ? '-' : durationText(calibration.seconds),
     detailText(calibration),
   ]);
-  // Narrow terminals lose the detail, then the state: the mark tells it too.
-  const widest = (cells: readonly (readonly string[])[]) => Math.max(...drawTable(HEADER, cells, 2).map((line) => displayWidth(line)));
-  const drop = (column: number) => (row: readonly string[]) => row.filter((_, i) => i !== column);
-  const withoutDetail = widest(rows.map((row) => row.with(5, ''))) > columns;
-  const narrow = withoutDetail ? [HEADER, ...rows].map(drop(5)).map(drop(2)) : [HEADER, ...rows];
-  const [header = '', ...lines] = drawTable([], narrow, 2).map((line) => cutColoured(line, columns, style));
-  const drawn = lines.flatMap((line, i) => {
+  let lines = drawTable(HEADER, rows, 2);
+  const dropped: number[] = [];
+  for (const column of DROPPED) {
+    if (lines.every((line) => displayWidth(line) <= columns)) break;
+    dropped.push(column);
+    const keep = (_: unknown, i: number) => !dropped.includes(i);
+    lines = drawTable(
+      HEADER.filter(keep),
+      rows.map((row) => row.filter(keep)),
+      2,
+    );
+  }
+  const [header = '', ...body] = lines.map((line) => cutKeepingMark(line, columns, style));
+  const drawn = body.flatMap((line, i) => {
     const calibration = calibrations[i];
     return all && calibration !== undefined ? [line, ...drawIterations(calibration, columns, style)] : [line];
   });
   return [style.paint('dim', header), ...drawn];
 }
 
-/** Cuts a line whose only colour is its mark: the cut is at the end, behind the reset. */
-const cutColoured = (line: string, columns: number, style: Style): string =>
-  displayWidth(line) <= columns ? line : cutKeepingMark(line, columns, style);
-
+/** Cuts a line whose only colour is the mark it begins with. */
 function cutKeepingMark(line: string, columns: number, style: Style): string {
+  if (displayWidth(line) <= columns) return line;
   const space = line.indexOf(' ');
   const mark = line.slice(0, space);
   return mark + cutEnd(line.slice(space), columns - displayWidth(mark), style.ellipsis);

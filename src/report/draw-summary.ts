@@ -21,6 +21,8 @@ export interface Quote {
 }
 
 const SHOWN = 5;
+/** Where commands look when they are not told. */
+const DEFAULT_OUTPUT = 'calibration_results';
 
 export function drawSummary(board: Board, options: SummaryOptions): string[] {
   if (board.ended === null) return [];
@@ -66,8 +68,11 @@ function drawFailure(board: Board, ended: Ended, options: SummaryOptions): strin
   lines.push(
     '',
     ...commands([
-      ...(log === null ? [] : [[`caf logs ${log}`, 'the whole log'] as const]),
-      [resume, `continue${keptText(board)}${waiting.length > 0 ? `; ${cutEnd(waiting.join(', '), 40, style.ellipsis)} follow` : ''}`],
+      ...(log === null ? [] : [[`caf logs ${log}${output === DEFAULT_OUTPUT ? '' : ` --output ${output}`}`, 'the whole log'] as const]),
+      [
+        resume,
+        `continue${keptText(board)}${waiting.length > 0 ? `; ${cutEnd(waiting.join(', '), 40, style.ellipsis)} ${waiting.length === 1 ? 'follows' : 'follow'}` : ''}`,
+      ],
     ]),
   );
   return lines;

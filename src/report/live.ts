@@ -1,5 +1,4 @@
 // The live report: ended calibrations scroll away as history, running ones live in a window at the bottom of the terminal.
-import { setInterval, setTimeout } from 'node:timers';
 import type { TimedEvent } from '../domain/event.ts';
 import { type Board, emptyBoard, foldBoard } from './board.ts';
 import { describeEvent } from './describe-event.ts';

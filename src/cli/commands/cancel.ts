@@ -18,6 +18,7 @@ const PATIENCE_MS = 60_000;
 export function registerCancel(program: Command, io: Io): void {
   const command = program
     .command('cancel')
+    .summary('end the caf that works on a results directory')
     .description('Ends the caf that works on a results directory, and its running jobs. What is finished is kept; caf run continues.')
     .argument('[dir]', 'results directory (default: the one of the config here)')
     .option('--keep-jobs', 'let running jobs run on: the next caf run adopts them')

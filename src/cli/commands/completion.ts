@@ -31,6 +31,7 @@ complete -c caf -a '(__caf_complete)'
 export function registerCompletion(program: Command, io: Io): void {
   const command = program
     .command('completion')
+    .summary('completion for bash, zsh or fish')
     .description('Prints a completion script for a shell.')
     .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
     .action((shell: string) => io.stdout.write(SCRIPTS[shell] ?? ''));

@@ -12,6 +12,7 @@ import { DEFAULT_OUTPUT } from '../results.ts';
 export function registerDoctor(program: Command, io: Io): void {
   const command = program
     .command('doctor')
+    .summary('what works here, and what to do')
     .description('Looks whether everything caf needs works here, and says what to do.')
     .argument('[dir]', 'results directory (default: calibration_results)')
     .option('--json', 'one document for machines')

@@ -8,7 +8,6 @@ import { nearest } from '../../domain/nearest.ts';
 import { count, drawTable } from '../../report/text.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { loadSpec } from '../load-spec.ts';
 
 interface FilemapOptions {
   readonly only?: string;
@@ -28,6 +27,7 @@ interface FileRow {
 export function registerFilemap(program: Command, io: Io): void {
   const command = program
     .command('filemap')
+    .summary('which input file holds which runs')
     .description('Prints which input file holds which runs, and which files are not used.')
     .argument('[config]', 'config file, or a directory with a caf.config.ts (default: caf.config.ts)')
     .option('--only <name>', 'only this calibration')
@@ -40,7 +40,8 @@ export function registerFilemap(program: Command, io: Io): void {
 }
 
 async function showFilemap(config: string | undefined, { only, json }: FilemapOptions, io: Io): Promise<void> {
-  const spec = await loadSpec(config, io);
+  const { readCampaign } = await import('../read-campaign.ts');
+  const { spec } = await readCampaign({ config }, io);
   const rows: FileRow[] = [];
   for (const calibration of selectCalibrations(spec, only)) {
     for (const collection of calibration.collections) rows.push(...(await mapFiles(spec, calibration, collection)));

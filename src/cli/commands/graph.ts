@@ -8,7 +8,6 @@ import { shortPath } from '../../report/error-text.ts';
 import { styleFor } from '../../report/style.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { loadSpec } from '../load-spec.ts';
 import { JOURNAL_FILE } from '../results.ts';
 
 interface GraphOptions {
@@ -22,6 +21,7 @@ export const MACHINES = ['campaign', 'calibration', 'algorithm', 'job'] as const
 export function registerGraph(program: Command, io: Io): void {
   const command = program
     .command('graph')
+    .summary('which calibration waits for which')
     .description('Draws which calibration waits for which, and how far each is.')
     .argument('[config]', 'config file, or a directory with a caf.config.ts (default: caf.config.ts)')
     .addOption(new Option('--mermaid', 'as a mermaid flowchart').conflicts(['dot', 'machine']))
@@ -41,7 +41,8 @@ async function showGraph(config: string | undefined, { mermaid, dot, machine }: 
     io.stdout.write(machinePicture(machine) ?? '');
     return;
   }
-  const spec = await loadSpec(config, io);
+  const { readCampaign } = await import('../read-campaign.ts');
+  const { spec } = await readCampaign({ config }, io);
   const { buildGraph } = await import('../../plan/graph.ts');
   const graph = buildGraph(spec.calibrations);
   // A checked config has no circles.

@@ -35,6 +35,7 @@ const topics: Readonly<Record<string, () => readonly string[]>> = {
 export function registerHelp(program: Command, io: Io): void {
   program
     .command('help')
+    .summary('help for a command, or for exit-codes, environment')
     .description('help for a command, or for a topic: exit-codes, environment')
     .argument('[command]')
     .action((name: string | undefined) => {

@@ -14,6 +14,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$/;
 export function registerInit(program: Command, io: Io): void {
   const command = program
     .command('init')
+    .summary('write a working calibration into this directory')
     .description('Writes a working calibration into this directory. Nothing is overwritten.')
     .argument('[name]', 'name of the calibration', 'line')
     .action((name: string) => init(name, io));

@@ -13,6 +13,7 @@ interface ResetOptions {
 export function registerReset(program: Command, io: Io): void {
   const command = program
     .command('reset')
+    .summary('put a calibration back to the start of an iteration')
     .description('Puts a calibration and its descendants back to the start of an iteration. What is dropped is kept under a dated name.')
     .argument('<calibration>')
     .addOption(new Option('--iteration <n>', 'redo from this iteration on').default(0).argParser(iterationOption))
@@ -27,10 +28,23 @@ export function registerReset(program: Command, io: Io): void {
 async function reset(calibration: string, { iteration = 0, output }: ResetOptions, io: Io): Promise<void> {
   const results = await findResults(output, io);
   const { resetCalibration } = await import('../../runners/reset.ts');
-  const { kept, calibrations } = await resetCalibration(results, calibration, iteration);
+  const descendants = await findDescendants(results, calibration, io);
+  const { kept, calibrations } = resetCalibration(results, calibration, iteration, descendants);
   io.stderr.write(`${calibrations.join(', ')}: back to the start of iteration ${iteration}\n`);
   for (const path of kept) io.stderr.write(`  kept ${shortPath(path, io.cwd)}\n`);
   io.stderr.write('\n  caf run   continue from there\n');
+}
+
+/** What depends on it, as the config says that was last run here. */
+async function findDescendants(results: string, calibration: string, io: Io): Promise<readonly string[]> {
+  const { readStatus } = await import('../../report/status-model.ts');
+  const { readCampaign } = await import('../read-campaign.ts');
+  const { buildGraph } = await import('../../plan/graph.ts');
+  const config = readStatus(results).invocation?.config;
+  const { spec } = await readCampaign({ config }, io);
+  const graph = buildGraph(spec.calibrations);
+  const isKnown = spec.calibrations.some(({ name }) => name === calibration);
+  return graph.ok && isKnown ? graph.value.descendants(calibration) : [];
 }
 
 function iterationOption(text: string): number {

@@ -17,6 +17,7 @@ interface StatusOptions {
 export function registerStatus(program: Command, io: Io): void {
   const command = program
     .command('status')
+    .summary('how far each calibration is')
     .description('Shows how far each calibration is.')
     .argument('[dir]', 'results directory (default: the one of the config here)')
     .addOption(new Option('-w, --watch', 'redraw when something changes, until it has ended').conflicts('json'))
