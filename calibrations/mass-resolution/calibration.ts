@@ -41,7 +41,7 @@ export interface MassResolutionOptions
   /** Candidates that an interval needs; runs are merged until they have them. Default 2000: widths need more than positions. */
   readonly minCandidates?: number;
   readonly selection?: Partial<DimuonSelection>;
-  /** The fit: reference mass, half width of the window and natural width in GeV. Defaults: 91.1876, 5, 2.4952. */
+  /** The fit: reference mass, half width of the window and natural width in GeV. Defaults: 91.1876, 10, 2.4952. */
   readonly peak?: Partial<PeakOptions>;
   /** Default `sequentialRunByRun()`. */
   readonly strategy?: Strategy;

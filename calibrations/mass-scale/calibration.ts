@@ -38,7 +38,7 @@ export interface MassScaleOptions
   /** Candidates that an interval needs; runs are merged until they have them. Default 400. */
   readonly minCandidates?: number;
   readonly selection?: Partial<DimuonSelection>;
-  /** The fit: reference mass, half width of the window and natural width in GeV. Defaults: 91.1876, 5, 2.4952. */
+  /** The fit: reference mass, half width of the window and natural width in GeV. Defaults: 91.1876, 10, 2.4952. */
   readonly peak?: Partial<PeakOptions>;
   /** Converged when the scale moved by less than this fraction of its statistical error. Default 0.1. */
   readonly tolerance?: number;

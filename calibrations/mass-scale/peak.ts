@@ -15,7 +15,7 @@ export interface PeakOptions {
   readonly naturalWidth: number;
 }
 
-export const PEAK_DEFAULTS: PeakOptions = { reference: Z_MASS, halfWidth: 5, naturalWidth: Z_WIDTH };
+export const PEAK_DEFAULTS: PeakOptions = { reference: Z_MASS, halfWidth: 10, naturalWidth: Z_WIDTH };
 
 /** All errors are one standard deviation, statistical. */
 export interface Peak {
@@ -25,7 +25,7 @@ export interface Peak {
   /** Standard deviation of the Gaussian resolution, natural width unfolded, GeV. */
   readonly resolution: number;
   readonly resolutionError: number;
-  /** Candidates of the peak, over the whole axis; and of the flat background, per GeV. */
+  /** Candidates of the peak, over the whole axis; and of the background, mean per GeV of the window. */
   readonly signal: number;
   readonly background: number;
   /** Likelihood-ratio chi-square in bins of 1 GeV. */
@@ -46,10 +46,11 @@ const MAX_MOVES = 20;
 const REST = 1;
 /** A resolution below this cannot be told from none with a line 2.5 GeV wide. */
 const LEAST_RESOLUTION = 0.05;
-const [SIGNAL, SHIFT, SIGMA, BACKGROUND] = [0, 1, 2, 3] as const;
+const [SIGNAL, SHIFT, SIGMA, LEFT, RIGHT] = [0, 1, 2, 3, 4] as const;
 
 /**
- * Extended maximum-likelihood fit of a Voigt profile on a flat background, in bins of 0.1 GeV inside a window that follows the peak.
+ * Extended maximum-likelihood fit of a Voigt profile on a straight background, in bins of 0.1 GeV inside a window that follows the peak.
+ * The slope of the background takes up the radiative tail below the peak, which would pull the position down.
  * Fails, with a reason, where there is no peak: fewer than 20 candidates, no width, no convergence, a peak outside its window.
  */
 export function fitPeak(masses: readonly number[], options: PeakOptions = PEAK_DEFAULTS): PeakResult {
@@ -89,7 +90,7 @@ function fitWindow(masses: readonly number[], centre: number, options: PeakOptio
       resolution: at(values, SIGMA),
       resolutionError: at(errors, SIGMA),
       signal: at(values, SIGNAL) * candidates,
-      background: (at(values, BACKGROUND) * candidates) / (high - low),
+      background: ((at(values, LEFT) + at(values, RIGHT)) * candidates) / 2 / (high - low),
       ...quality(histogram, model, values, fit.free.length),
       candidates,
       window: [low, high],
@@ -113,7 +114,7 @@ function fill(masses: readonly number[], low: number, high: number): Histogram {
   return { centres: counts.map((_, bin) => low + (bin + 0.5) * BIN_WIDTH), counts, window: [low, high] };
 }
 
-/** Expected count of a bin and its derivatives by the parameters [signal / n, peak - centre, sigma, background / n]: all of order 1. */
+/** Expected count of a bin and its derivatives by the parameters [signal / n, peak - centre, sigma, background / n at the left and at the right border]: all of order 1. */
 interface Model {
   expected(values: readonly number[], mass: number): number;
   gradient(values: readonly number[], mass: number): readonly number[];
@@ -122,14 +123,22 @@ interface Model {
 function peakModel(candidates: number, centre: number, options: PeakOptions): Model {
   const flat = (candidates * BIN_WIDTH) / (2 * options.halfWidth);
   const perBin = candidates * BIN_WIDTH;
+  /** 0 at the left border of the window, 1 at the right. */
+  const toRight = (mass: number): number => (mass - centre) / (2 * options.halfWidth) + 0.5;
   const profile = (values: readonly number[], mass: number) =>
     voigt(mass - centre - at(values, SHIFT), Math.max(at(values, SIGMA), LEAST_RESOLUTION), options.naturalWidth);
   return {
-    expected: (values, mass) => perBin * at(values, SIGNAL) * profile(values, mass).value + flat * at(values, BACKGROUND),
+    expected: (values, mass) => {
+      const right = toRight(mass);
+      return (
+        perBin * at(values, SIGNAL) * profile(values, mass).value + flat * ((1 - right) * at(values, LEFT) + right * at(values, RIGHT))
+      );
+    },
     gradient: (values, mass) => {
       const { value, byX, bySigma } = profile(values, mass);
       const signal = perBin * at(values, SIGNAL);
-      return [perBin * value, -signal * byX, signal * bySigma, flat];
+      const right = toRight(mass);
+      return [perBin * value, -signal * byX, signal * bySigma, flat * (1 - right), flat * right];
     },
   };
 }
@@ -143,7 +152,7 @@ function startValues({ counts, window: [low, high] }: Histogram): readonly numbe
     for (let next = bin; next < bin + BINS_OF_TEST; next += 1) sum += at(counts, next);
     if (sum > most) [densest, most] = [bin, sum];
   }
-  return [1, low + (densest + BINS_OF_TEST / 2) * BIN_WIDTH - (low + high) / 2, 1.5, 0.1];
+  return [1, low + (densest + BINS_OF_TEST / 2) * BIN_WIDTH - (low + high) / 2, 1.5, 0.1, 0.1];
 }
 
 interface Likelihood {
@@ -157,19 +166,20 @@ interface Likelihood {
  * Poisson maximum likelihood by iteratively reweighted least squares: with weights 1 / expected, taken from the pass before, the normal equations
  * at the fixed point are the likelihood equations (A. Charnes, E. L. Frome and P. L. Yu, J. Am. Stat. Assoc. 71 (1976) 169), so bins with few entries or none
  * bias nothing. The data are whitened here, and the library fits with unit weights. Errors: inverse of the Fisher information.
- * A background that wants to be negative is fixed at none, and the fit is done again with the others. Gives a reason where it fails.
+ * A background that wants to be negative at a border is fixed at none there, and the fit is done again with the others. Gives a reason where it fails.
  */
 function maximiseLikelihood(histogram: Histogram, model: Model, start: readonly number[]): Likelihood | string {
-  const choices: readonly (readonly number[])[] = [
-    [SIGNAL, SHIFT, SIGMA, BACKGROUND],
-    [SIGNAL, SHIFT, SIGMA],
-  ];
-  for (const free of choices) {
+  let free: readonly number[] = [SIGNAL, SHIFT, SIGMA, LEFT, RIGHT];
+  while (true) {
     const values = reweightedFit(histogram, model, start, free);
     if (values === null) return 'does not converge';
-    if (free.includes(BACKGROUND) && at(values, BACKGROUND) <= 0) continue;
     if (at(values, SIGNAL) <= 0) return 'finds no signal';
     if (at(values, SIGMA) <= LEAST_RESOLUTION) return 'finds a line narrower than its natural width';
+    const inside = free.filter((parameter) => (parameter !== LEFT && parameter !== RIGHT) || at(values, parameter) > 0);
+    if (inside.length < free.length) {
+      free = inside;
+      continue;
+    }
     const covariance = invert(information(histogram, model, values, free));
     if (covariance === null) return 'leaves a parameter undetermined';
     const errors = values.map((_, parameter) => {
@@ -178,7 +188,6 @@ function maximiseLikelihood(histogram: Histogram, model: Model, start: readonly 
     });
     return errors.every(Number.isFinite) ? { values, errors, free } : 'leaves a parameter undetermined';
   }
-  return 'does not converge';
 }
 
 function reweightedFit(
@@ -206,8 +215,8 @@ function reweightedFit(
       },
       {
         initialValues: part,
-        minValues: free.map((parameter) => at([0, -Infinity, LEAST_RESOLUTION, 0], parameter)),
-        maxValues: free.map((parameter) => at([Infinity, Infinity, 50, Infinity], parameter)),
+        minValues: free.map((parameter) => at([0, -Infinity, LEAST_RESOLUTION, 0, 0], parameter)),
+        maxValues: free.map((parameter) => at([Infinity, Infinity, 50, Infinity, Infinity], parameter)),
         maxIterations: 8,
         jacobianFunction: (tried) => {
           const current = whole(tried);

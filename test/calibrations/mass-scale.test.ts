@@ -66,10 +66,10 @@ test('with many candidates the resolution comes out with the natural width unfol
   expect(Math.abs(fit.peak - Z_MASS)).toBeLessThan(3 * fit.peakError);
   expect(Math.abs(fit.resolution - RESOLUTION)).toBeLessThan(3 * fit.resolutionError);
   expect(fit.resolutionError).toBeLessThan(0.05);
-  expect(fit.signal + 10 * fit.background).toBeGreaterThan(fit.candidates * 0.95);
+  expect(fit.signal + 20 * fit.background).toBeGreaterThan(fit.candidates * 0.95);
 });
 
-test.each([84, 88, 94.3, 98])('the window follows a peak at %d GeV', (truth) => {
+test.each([78, 88, 94.3, 104])('the window follows a peak at %d GeV', (truth) => {
   const { peak, peakError, window } = peakOf(sample(random(3), 2000, truth));
   expect(Math.abs(peak - truth)).toBeLessThan(3.5 * peakError);
   expect(Math.abs((window[0] + window[1]) / 2 - peak)).toBeLessThan(1);
@@ -81,9 +81,9 @@ test('a fit does not depend on the order of the candidates', () => {
 });
 
 test.each([
-  ['no candidates', [], '0 candidates between 86.19 and 96.19 GeV; a fit needs at least 20'],
-  ['one candidate', [91], '1 candidates between 86.19 and 96.19 GeV; a fit needs at least 20'],
-  ['constant masses', new Array<number>(500).fill(91.05), '500 of 500 candidates between 86.19 and 96.19 GeV lie in one bin of 0.1 GeV'],
+  ['no candidates', [], '0 candidates between 81.19 and 101.19 GeV; a fit needs at least 20'],
+  ['one candidate', [91], '1 candidates between 81.19 and 101.19 GeV; a fit needs at least 20'],
+  ['constant masses', new Array<number>(500).fill(91.05), '500 of 500 candidates between 81.19 and 101.19 GeV lie in one bin of 0.1 GeV'],
   ['a mass that is not a number', [91, Number.NaN], 'mass 2 of 2 is NaN, not a finite number'],
   ['an infinite mass', [Number.POSITIVE_INFINITY], 'mass 1 of 1 is Infinity, not a finite number'],
 ])('%s give a reason instead of a peak', (_, masses, reason) => {
@@ -170,5 +170,5 @@ test('the collector selects opposite charges, momenta and masses after scaling, 
 });
 
 test('the defaults are the values of the Particle Data Group', () => {
-  expect(PEAK_DEFAULTS).toEqual({ reference: 91.1876, halfWidth: 5, naturalWidth: 2.4952 });
+  expect(PEAK_DEFAULTS).toEqual({ reference: 91.1876, halfWidth: 10, naturalWidth: 2.4952 });
 });
