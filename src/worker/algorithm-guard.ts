@@ -23,6 +23,10 @@ export function createGuard(): Guard {
   process.on('uncaughtException', failed);
   process.on('unhandledRejection', failed);
 
+  process.on('beforeExit', () => {
+    fail?.(new CafError('CAF_ALGORITHM_FAILED', `${current} waits for a promise that can never settle: nothing is left to wait for`));
+  });
+
   const exit = process.exit.bind(process);
   process.exit = (code?: number | string | null): never => {
     if (fail === null) return exit(code ?? undefined);
@@ -41,10 +45,13 @@ export function createGuard(): Guard {
       promise.catch(() => undefined); // the race below may be over before it rejects
       fail = reject;
       current = what;
+      // Only what user code waits for keeps the process alive: a promise that never settles is noticed.
+      process.channel?.unref();
       try {
         return await Promise.race([(async () => await code())(), promise]);
       } finally {
         fail = null;
+        process.channel?.ref();
       }
     },
     late: () => late,

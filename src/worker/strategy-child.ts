@@ -1,9 +1,11 @@
 // Entry of the child process that runs one algorithm under its strategy. It tells its parent by messages, and ends when the parent does.
 
 import type { Conditions } from '../config/contexts.ts';
+import { loadConfig } from '../config/load-config.ts';
 import type { AlgorithmOptions, Config } from '../config/options.ts';
 import { definedPayloads } from '../config/payload-registry.ts';
 import { CafError, errorText } from '../domain/errors.ts';
+import type { ErrorText } from '../domain/event.ts';
 import { checkIov, formatIov, formatRun, type Run } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import { encodePayload } from '../payloads/codec.ts';
@@ -21,13 +23,21 @@ import { createConditionsReader } from './conditions-reader.ts';
 import type { FromStrategyChild, StrategyJob, ToStrategyChild } from './contract.ts';
 import { type CollectedData, openCollectedData, readCollectedJobs } from './data.ts';
 import { findAlgorithm } from './find-function.ts';
-import { loadConfig, registerResolver } from './load-config-standin.ts';
 import { stopPrograms } from './program-execution.ts';
 import { driveStrategy } from './strategy-driver.ts';
 
 type Final = Extract<FromStrategyChild, { type: 'final' }>;
 
-const failed = (error: unknown): Final => ({ type: 'final', finalState: 'failed', gaps: null, error: errorText(error) });
+function failed(error: unknown, job: StrategyJob): Final {
+  const end = (text: ErrorText): Final => ({ type: 'final', finalState: 'failed', gaps: null, error: text });
+  if (!(error instanceof CafError)) {
+    return end({ code: 'CAF_ALGORITHM_FAILED', message: `${job.algorithm}: ${describeFailure(error, job.configPath)}` });
+  }
+  // The place would be lost on the way: messages carry text only.
+  const place = error.code === 'CAF_CONFIG_LOAD' && error.at !== undefined ? ` (${error.at.file}:${error.at.line})` : '';
+  const text = errorText(error);
+  return end({ ...text, message: text.message + place });
+}
 
 /** Resolves when the message has been handed to the system: nothing is lost when the process ends. */
 const send = (message: FromStrategyChild): Promise<void> =>
@@ -64,7 +74,6 @@ process.on('disconnect', dieWithParent);
 process.on('SIGTERM', () => void stop());
 
 async function runAlgorithm(job: StrategyJob): Promise<Final> {
-  registerResolver();
   const { raw } = await loadConfig(job.configPath);
   // The config was checked when caf planned: from here on its options are what their types say.
   const config = raw as Config;
@@ -172,9 +181,7 @@ let final: Final;
 try {
   final = await runAlgorithm(job);
 } catch (error) {
-  final = failed(
-    error instanceof CafError ? error : new CafError('CAF_ALGORITHM_FAILED', `${job.algorithm}: ${describeFailure(error, job.configPath)}`),
-  );
+  final = failed(error, job);
 }
 await send(final);
 process.off('disconnect', dieWithParent);
