@@ -1,0 +1,138 @@
+// Exchange with Belle II: database.txt with payload files in, and out.
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { takeRevision } from './content.ts';
+import { readTextDatabase } from './database-text.ts';
+import { formatLine, TEXT_FILE } from './layout.ts';
+import { type LocalDatabase, openDatabase } from './open.ts';
+import { placeDirectory, placePayload, writeSealed } from './place.ts';
+import { publishFrom } from './publish.ts';
+import type { PublishedVersion } from './types.ts';
+
+export interface ImportOptions {
+  /** RFC 3339; when it is imported. */
+  readonly at: string;
+  /** user@host */
+  readonly actor: string;
+  /** Repair what Belle II repairs, with warnings. */
+  readonly lenient?: boolean;
+  readonly message?: string;
+}
+
+export interface ImportReport extends PublishedVersion {
+  readonly warnings: readonly { readonly line: number; readonly message: string }[];
+}
+
+/**
+ * Makes a database of a database.txt (or a directory with one) and the payload files beside it. CAF_DB_LINE lists every bad
+ * line and missing file; then nothing is imported. Revisions are kept for export, but the content decides identity.
+ */
+export async function importDatabase(path: string, into: string, options: ImportOptions): Promise<ImportReport> {
+  const given = resolve(path);
+  const file = existsSync(given) && statSync(given).isDirectory() ? join(given, TEXT_FILE) : given;
+  const { entries, warnings } = readTextDatabase(file, options.lenient === true);
+  const files = new Map(entries.map(({ payload, file: source }) => [`${payload.name} ${payload.sha256}`, source]));
+  const transaction = {
+    at: options.at,
+    actor: options.actor,
+    calibration: null,
+    algorithm: null,
+    iteration: null,
+    attempt: null,
+    collectorJob: null,
+    inputsDigest: null,
+    codeDigest: null,
+    configDigest: null,
+    message: options.message ?? `imported from ${file}`,
+  };
+  const published = await publishFrom(
+    {
+      entries: entries.map(({ payload, iov, revision }) => ({ payload, iov, revision, transaction: 0 })),
+      transactions: [transaction],
+      parents: [],
+      chain: null,
+    },
+    {
+      directory: into,
+      objects: null,
+      sourceOf: ({ name, sha256 }) => ({ path: files.get(`${name} ${sha256}`) ?? '', mayLink: false }),
+    },
+  );
+  return { ...published, warnings };
+}
+
+export interface ExportReport {
+  /** Absolute. */
+  readonly directory: string;
+  readonly entries: number;
+  readonly payloads: number;
+}
+
+/** Writes database.txt and `dbstore_<name>_rev_<rev>.root` files, as Belle II reads them. Provenance becomes comment lines. CAF_DB_EXISTS. */
+export async function exportDatabase(path: string, into: string): Promise<ExportReport> {
+  const database = openDatabase(path);
+  try {
+    const { lines, files } = exportLines(database);
+    await placeDirectory({
+      directory: resolve(into),
+      durable: true,
+      existing: 'refuse',
+      fill: async (temporary) => {
+        const written: string[] = [];
+        for (const [name, payload] of files) {
+          const target = join(temporary, name);
+          // Copied, not linked: what leaves the house may be edited without harm to the database.
+          await placePayload({ path: database.fileOf(payload), mayLink: false }, payload, target);
+          written.push(target);
+        }
+        const text = [...provenanceComments(database), ...lines].join('');
+        written.push(await writeSealed(join(temporary, TEXT_FILE), text));
+        return written;
+      },
+    });
+    return { directory: resolve(into), entries: lines.length, payloads: files.size };
+  } finally {
+    database.close();
+  }
+}
+
+function exportLines(database: LocalDatabase) {
+  const entries = database.entries();
+  const owners = new Map<string, string>();
+  const taken = new Set<string>();
+  const claim = (name: string, revision: string, sha256: string): boolean => {
+    const owner = owners.get(`${name} ${revision}`);
+    if (owner === undefined) owners.set(`${name} ${revision}`, sha256);
+    taken.add(`${name} ${revision}`);
+    return owner === undefined || owner === sha256;
+  };
+  // Revisions as they were imported come first; a computed one that collides with them is lengthened.
+  for (const { payload, writtenRevision } of entries) {
+    if (writtenRevision !== null) claim(payload.name, writtenRevision, payload.sha256);
+  }
+  const own = new Map<string, string>();
+  const files = new Map<string, (typeof entries)[number]['payload']>();
+  const lines = entries.map(({ payload, lo, hi, writtenRevision }) => {
+    const key = `${payload.name} ${payload.sha256}`;
+    let revision = writtenRevision ?? own.get(key);
+    if (revision === undefined) {
+      revision = claim(payload.name, payload.revision, payload.sha256) ? payload.revision : takeRevision(taken, payload);
+      own.set(key, revision);
+    }
+    files.set(`dbstore_${payload.name}_rev_${revision}.root`, payload);
+    return formatLine(payload.name, revision, lo, hi);
+  });
+  return { lines, files };
+}
+
+function provenanceComments(database: LocalDatabase): readonly string[] {
+  const oneLine = (text: string): string => text.replaceAll(/[\r\n]+/g, ' ');
+  return [
+    `# caf local database ${database.versionId ?? 'draft'}\n`,
+    ...database.parents().map(({ role, versionId }) => `# parent ${role} ${versionId}\n`),
+    ...database.transactions().map((t) => {
+      const by = [t.calibration, t.algorithm, t.iteration].filter((part) => part !== null).join('/');
+      return oneLine(`# by ${[t.at, t.actor, by, t.message].filter((part) => part !== '').join(' ')}`).concat('\n');
+    }),
+  ];
+}

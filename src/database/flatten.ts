@@ -1,0 +1,150 @@
+// A chain made into one database, and a chain's payloads as plain files for programs.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { CafError } from '../domain/errors.ts';
+import { type Iov, keysToIov } from '../domain/iov.ts';
+import { extensionOf } from '../payloads/name.ts';
+import { hasObject, objectPath } from '../payloads/store.ts';
+import type { ChainLock } from '../worker/contract.ts';
+import { type MaterialSegment, type OpenChain, openChain, viewIdOfSegments } from './chain.ts';
+import { type PayloadRow, takeRevision } from './content.ts';
+import { payloadFileName } from './layout.ts';
+import { type PayloadSource, placeDirectory, placePayload, writeSealed } from './place.ts';
+import { publishFrom } from './publish.ts';
+import type { Chain, DatabaseInput, EntryInput, ParentInput, PublishedVersion, TransactionInput } from './types.ts';
+
+export interface FlattenOptions {
+  readonly directory: string;
+  /** The object store that holds the payloads; those it lacks are taken from the databases' own files. */
+  readonly objects?: string;
+  /** Only this range of runs. */
+  readonly range?: Iov;
+  /** Why it was made; kept with every entry. Default: from which database it comes. */
+  readonly message?: string;
+}
+
+/**
+ * The materialised view of a chain as one database: same answers, same view id. One transaction per source and original
+ * transaction, with its provenance; every member is a parent. The same chain gives the same version. CAF_DB_DRAFT for a draft.
+ */
+export async function flattenChain(lock: ChainLock, options: FlattenOptions): Promise<PublishedVersion> {
+  const chain = openChain(lock, options.objects === undefined ? {} : { objects: options.objects });
+  try {
+    const parents = lock.databases.map((member): ParentInput => {
+      if (member.versionId !== null) {
+        return { role: 'merge', versionId: member.versionId, locator: relative(resolve(options.directory), member.path) };
+      }
+      throw new CafError('CAF_DB_DRAFT', `${member.path} is the draft of a running iteration and has no version yet`, {
+        hint: 'Flatten once the iteration has been published.',
+      });
+    });
+    const segments = chain.materialise(options.range);
+    const flat = await publishFrom(inputOf(chain, segments, parents, options.message), {
+      directory: options.directory,
+      objects: options.objects ?? null,
+      sourceOf: sourcesOf(chain, segments, options.objects),
+    });
+    if (flat.viewId !== viewIdOfSegments(segments)) throw new Error(`flattening changed the view of ${flat.directory}`);
+    return flat;
+  } finally {
+    chain.close();
+  }
+}
+
+function inputOf(
+  chain: OpenChain,
+  segments: readonly MaterialSegment[],
+  parents: readonly ParentInput[],
+  message: string | undefined,
+): DatabaseInput {
+  const transactions: TransactionInput[] = [];
+  const numbers = new Map<string, number>();
+  const databases = chain.lock.databases.map((_, index) => chain.database(index));
+  const originals = databases.map((database) => database.transactions());
+  const bySeq = databases.map((database) => transactionsBySeq(database.entries()));
+  const numberOf = ({ member, seq }: MaterialSegment): number => {
+    const original = bySeq[member]?.get(seq) ?? 0;
+    const key = `${member} ${original}`;
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = transactions.length;
+      numbers.set(key, number);
+      const source = originals[member]?.[original];
+      const origin = chain.lock.databases[member];
+      if (source === undefined || origin === undefined) throw new Error(`database ${member} has no transaction ${original}`);
+      const reason = message ?? `from ${origin.label}, version ${origin.versionId}`;
+      transactions.push({ ...source, message: source.message === '' ? reason : `${reason}: ${source.message}` });
+    }
+    return number;
+  };
+  const entries = segments.map((segment): EntryInput => {
+    const file = chain.database(segment.member).fileOf(segment.payload);
+    return {
+      payload: { ...segment.payload, extension: extensionOf(file), iov: null },
+      iov: keysToIov(segment.lo, segment.hi),
+      transaction: numberOf(segment),
+    };
+  });
+  return { entries, transactions, parents, chain: chain.lock };
+}
+
+const transactionsBySeq = (entries: readonly { readonly seq: number; readonly transaction: number }[]): ReadonlyMap<number, number> =>
+  new Map(entries.map(({ seq, transaction }) => [seq, transaction]));
+
+/** An object if the store has it, else the file of the database it comes from; files of a text database may change and are copied. */
+function sourcesOf(chain: OpenChain, segments: readonly MaterialSegment[], objects: string | undefined) {
+  const byPayload = new Map(segments.map((segment) => [`${segment.name} ${segment.payload.sha256}`, segment]));
+  return ({ name, sha256, size }: Pick<PayloadRow, 'name' | 'sha256' | 'size'>): PayloadSource => {
+    if (objects !== undefined && hasObject(objects, sha256, size)) return { path: objectPath(objects, sha256), mayLink: true };
+    const segment = byPayload.get(`${name} ${sha256}`);
+    if (segment === undefined) throw new Error(`no segment carries ${name} ${sha256}`);
+    const database = chain.database(segment.member);
+    return { path: database.fileOf(segment.payload), mayLink: database.state !== 'text' };
+  };
+}
+
+/** index.json of a conditions directory. */
+interface ConditionsIndex {
+  readonly v: 1;
+  readonly payloads: Readonly<Record<string, readonly { readonly iov: Iov; readonly file: string; readonly sha256: string }[]>>;
+}
+
+/**
+ * Writes index.json and the payload files of a chain, for programs without a database client: per name the intervals on which
+ * each file is the answer, sorted by start. Files are linked or copied. A directory with the same index is left as it is.
+ */
+export async function writeConditionsDirectory(chain: Chain, directory: string, range?: Iov): Promise<void> {
+  const segments = chain.segments(range);
+  const files = new Map<
+    string,
+    { readonly name: string; readonly source: PayloadSource; readonly sha256: string; readonly size: number }
+  >();
+  const taken = new Set<string>();
+  // Without a prototype: `__proto__` is a name like any other.
+  const payloads: Record<string, { iov: Iov; file: string; sha256: string }[]> = Object.create(null);
+  for (const { name, iov, sha256, md5, size, file, member } of segments) {
+    const key = `${name} ${sha256}`;
+    let placed = files.get(key);
+    if (placed === undefined) {
+      const revision = takeRevision(taken, { name, md5, sha256 });
+      // A database without a version may be a draft or plain text; only text files can change, and they are what has no VERSION.
+      const mayLink = existsSync(join(member.path, 'VERSION'));
+      placed = { name: payloadFileName({ name, revision }, extensionOf(file)), source: { path: file, mayLink }, sha256, size };
+      files.set(key, placed);
+    }
+    payloads[name] ??= [];
+    payloads[name].push({ iov, file: placed.name, sha256 });
+  }
+  const index: ConditionsIndex = { v: 1, payloads };
+  const text = `${JSON.stringify(index, null, 1)}\n`;
+  if (existsSync(join(directory, 'index.json')) && readFileSync(join(directory, 'index.json'), 'utf8') === text) return;
+  await placeDirectory({
+    directory: resolve(directory),
+    durable: false,
+    existing: 'replace',
+    fill: async (temporary) => {
+      for (const { name, source, sha256, size } of files.values()) await placePayload(source, { sha256, size }, join(temporary, name));
+      return [await writeSealed(join(temporary, 'index.json'), text)];
+    },
+  });
+}
