@@ -20,7 +20,7 @@ const charge = defineCalibration({
           for (const [index, line] of lines.entries()) {
             if (index === 0) continue;
             const [experiment = Number.NaN, run = Number.NaN, value = Number.NaN] = line.split(',').map(Number);
-            if (!Number.isFinite(value)) throw new Error(`${file}:${index + 1}: "${line}" does not end in a number`);
+            if (!Number.isFinite(value)) throw new Error(`${file}:${index + 1}: the charge is ${line.split(',')[2]}, not a number`);
             record([experiment, run], 'charge', value);
           }
         }

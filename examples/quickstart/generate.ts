@@ -25,9 +25,9 @@ const NOISE = 3;
 /** True pedestals in ADC counts: all move by 4 counts between the experiments. */
 export const truePedestal = (experiment: number, channel: number): number => 480 + 7 * channel + 4 * (experiment - 1);
 
-/** True gains in ADC counts per keV: up to 6 % from the nominal 2, and 2 % lower in the second experiment. */
+/** True gains in ADC counts per keV: up to 4 % from the nominal 2, and 2 % lower in the second experiment. */
 export const trueGain = (experiment: number, channel: number): number =>
-  2 * (1 + 0.05 * Math.sin(1 + 2 * channel)) * (experiment === 1 ? 1.01 : 0.99);
+  2 * (1 + 0.03 * Math.sin(1 + 2 * channel)) * (experiment === 1 ? 1.01 : 0.99);
 
 /**
  * Makes `directory` with a file of random triggers and a file of source events for each run, unless it exists. Safe when several processes do so

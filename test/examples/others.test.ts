@@ -59,7 +59,7 @@ test('failing: the message names file and line, the other jobs are kept, and a m
   symlinkSync(join(ROOT, 'node_modules/zod'), join(project, 'node_modules/zod'));
   const results = join(project, 'calibration_results');
   const bad = join(project, 'data/e5r4.csv');
-  const place = `e5r4.csv:17: "5,4,1O4.2" does not end in a number`;
+  const place = 'e5r4.csv:17: the charge is 1O4.2, not a number';
 
   const first = await caf(['run'], { cwd: project });
   expect(first, first.stderr).toMatchObject({ code: 1 });
