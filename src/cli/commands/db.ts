@@ -1,0 +1,235 @@
+// `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
+import { hostname, userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { VerifyOptions } from '../../database/verify.ts';
+import { CafError } from '../../domain/errors.ts';
+import { checkRun, type Iov, parseIov } from '../../domain/iov.ts';
+import { shortPath } from '../../report/error-text.ts';
+import { styleFor } from '../../report/style.ts';
+import { addExamples } from '../examples.ts';
+import type { Io } from '../io.ts';
+import { type DrawContext, drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
+
+interface Json {
+  readonly json?: boolean;
+}
+
+export function registerDb(program: Command, io: Io): void {
+  const db = program.command('db').description('Local databases: what they hold, how they differ, whether they are sound.');
+  addExamples(db, [
+    ['caf db show calibration_results/pedestals/localdb', 'entries and view'],
+    ['caf db get calibration_results/pedestals/localdb Pedestals 7 12', 'the constants of experiment 7, run 12'],
+    ['caf db verify calibration_results/pedestals/localdb', 'check every byte'],
+  ]);
+  registerShow(db, io);
+  registerGet(db, io);
+  registerLog(db, io);
+  registerDiff(db, io);
+  registerChain(db, io);
+  registerVerify(db, io);
+  registerFlatten(db, io);
+  registerImport(db, io);
+  registerExport(db, io);
+}
+
+const json = () => new Option('--json', 'one document for machines');
+const into = () => new Option('--into <dir>', 'the directory to make').makeOptionMandatory();
+const pathHelp = 'directory of a local database';
+
+/** The document for machines, or lines for people. */
+function answer(io: Io, options: Json, document: unknown, draw: (context: DrawContext) => readonly string[]): void {
+  if (options.json === true) io.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    const lines = draw({ style: styleFor(io.stdout, io.env), short: (path) => shortPath(path, io.cwd) });
+    io.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  }
+}
+
+const at = (io: Io, path: string): string => resolve(io.cwd, path);
+
+function registerShow(db: Command, io: Io): void {
+  db.command('show')
+    .description('Shows the entries of a database.')
+    .argument('<path>', pathHelp)
+    .addOption(json())
+    .action(async (path: string, options: Json) => {
+      const { showDatabase } = await import('../../database/queries.ts');
+      const shown = showDatabase(at(io, path));
+      answer(io, options, shown, (context) => drawShow(shown, at(io, path), context));
+    });
+}
+
+function registerGet(db: Command, io: Io): void {
+  const command = db
+    .command('get')
+    .description('Prints the payload that is valid for a run: its value, or its bytes.')
+    .argument('<path>', pathHelp)
+    .argument('<name>', 'name of the payload')
+    .argument('<experiment>', 'experiment', wholeNumber)
+    .argument('<run>', 'run', wholeNumber)
+    .addOption(new Option('--json', 'with provenance and the interval on which this answer holds'))
+    .action(async (path: string, name: string, experiment: number, run: number, options: Json) => {
+      const [{ getPayload }, { JSON_TYPE }] = await Promise.all([import('../../database/queries.ts'), import('../../payloads/name.ts')]);
+      const { answer: found, bytes } = getPayload(at(io, path), name, checkRun([experiment, run]));
+      const isJson = found.mediaType === JSON_TYPE;
+      if (options.json === true) {
+        const { decodePayload } = await import('../../payloads/codec.ts');
+        io.stdout.write(`${JSON.stringify({ v: 1, ...found, ...(isJson ? { value: decodePayload(bytes) } : {}) })}\n`);
+        return;
+      }
+      io.stdout.write(bytes);
+      if (isJson) io.stdout.write('\n');
+    });
+  addExamples(command, [
+    ['caf db get localdb Pedestals 7 12', 'the value as JSON'],
+    ['caf db get localdb Alignment 7 12 > alignment.root', 'the bytes of a file payload'],
+  ]);
+}
+
+function registerLog(db: Command, io: Io): void {
+  db.command('log')
+    .description('Tells who made the entries of a database, and on top of which versions.')
+    .argument('<path>', pathHelp)
+    .addOption(json())
+    .action(async (path: string, options: Json) => {
+      const { logDatabase } = await import('../../database/queries.ts');
+      const log = logDatabase(at(io, path));
+      answer(io, options, log, (context) => drawLog(log, context));
+    });
+}
+
+function registerDiff(db: Command, io: Io): void {
+  db.command('diff')
+    .description('Compares the answers of two databases, by interval.')
+    .argument('<a>', pathHelp)
+    .argument('<b>', 'directory of the other')
+    .addOption(json())
+    .action(async (a: string, b: string, options: Json) => {
+      const { diffDatabases } = await import('../../database/queries.ts');
+      const diff = diffDatabases(at(io, a), at(io, b));
+      answer(io, options, diff, (context) => drawDiff(diff.changes, context));
+    });
+}
+
+function registerChain(db: Command, io: Io): void {
+  db.command('chain')
+    .description('Shows the database chain that was used to produce a database, and whether it is still there.')
+    .argument('<path>', 'directory of a local database, or a chain.lock.json')
+    .addOption(json())
+    .action(async (path: string, options: Json) => {
+      const { showChain } = await import('../../database/queries.ts');
+      const chain = showChain(at(io, path));
+      answer(io, options, chain, (context) => drawChain(chain, context));
+    });
+}
+
+interface VerifyFlags extends Json {
+  readonly readData: boolean;
+  readonly readDataSubset?: { readonly part: number; readonly of: number };
+}
+
+function registerVerify(db: Command, io: Io): void {
+  const command = db
+    .command('verify')
+    .description('Checks a database: header, SQLite, identities, view, database.txt, payload files and their bytes.')
+    .argument('<path>', pathHelp)
+    .addOption(new Option('--read-data', 'hash the bytes of every payload').default(true).conflicts('readDataSubset'))
+    .addOption(new Option('--no-read-data', 'only look at sizes'))
+    .addOption(new Option('--read-data-subset <n/m>', 'hash the n-th of m parts, for instance 3/10').argParser(subset))
+    .addOption(json())
+    .action(async (path: string, flags: VerifyFlags) => {
+      const { verifyDatabase } = await import('../../database/verify.ts');
+      const options: VerifyOptions = { readData: flags.readDataSubset ?? flags.readData };
+      const report = await verifyDatabase(at(io, path), options);
+      answer(io, flags, report, (context) => drawVerify(report, context));
+      if (!report.ok) io.setExitCode(1);
+    });
+  addExamples(command, [
+    ['caf db verify localdb', 'everything'],
+    ['caf db verify localdb --read-data-subset 3/10', 'a tenth of the payloads: every tenth day another'],
+  ]);
+}
+
+function registerFlatten(db: Command, io: Io): void {
+  const command = db
+    .command('flatten')
+    .description('Makes one database of several, highest priority first: same answers, one directory.')
+    .argument('<dirs...>', 'directories of local databases, highest priority first')
+    .addOption(into())
+    .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovArgument))
+    .option('-m, --message <text>', 'why; kept with every entry')
+    .addOption(json())
+    .action(async (paths: readonly string[], options: Json & { into: string; iov?: Iov; message?: string }) => {
+      const { describeDatabase } = await import('../../database/chain.ts');
+      const { flattenChain } = await import('../../database/flatten.ts');
+      const databases = paths.map((path) => describeDatabase(at(io, path)));
+      const published = await flattenChain(
+        { v: 1, databases },
+        {
+          directory: at(io, options.into),
+          ...(options.iov === undefined ? {} : { range: options.iov }),
+          ...(options.message === undefined ? {} : { message: options.message }),
+        },
+      );
+      answer(io, options, { v: 1, ...published }, (context) => drawPublished(published, [], context));
+    });
+  addExamples(command, [['caf db flatten results/gain/localdb results/t0/localdb --into tag', 'gain before t0']]);
+}
+
+function registerImport(db: Command, io: Io): void {
+  db.command('import')
+    .description('Makes a database of a database.txt (the form of Belle II) and the payload files beside it.')
+    .argument('<file>', 'database.txt')
+    .addOption(into())
+    .option('--lenient', 'repair what Belle II repairs, with a warning each')
+    .option('-m, --message <text>', 'why; kept with every entry')
+    .addOption(json())
+    .action(async (file: string, options: Json & { into: string; lenient?: boolean; message?: string }) => {
+      const { importDatabase } = await import('../../database/exchange.ts');
+      const imported = await importDatabase(at(io, file), at(io, options.into), {
+        at: new Date().toISOString(),
+        actor: `${userInfo().username}@${hostname()}`,
+        lenient: options.lenient === true,
+        ...(options.message === undefined ? {} : { message: options.message }),
+      });
+      answer(io, options, { v: 1, ...imported }, (context) => drawPublished(imported, imported.warnings, context));
+    });
+}
+
+function registerExport(db: Command, io: Io): void {
+  db.command('export')
+    .description('Writes a database as database.txt and dbstore_*.root files, as Belle II reads them.')
+    .argument('<path>', pathHelp)
+    .addOption(into())
+    .addOption(json())
+    .action(async (path: string, options: Json & { into: string }) => {
+      const { exportDatabase } = await import('../../database/exchange.ts');
+      const exported = await exportDatabase(at(io, path), at(io, options.into));
+      const { directory, entries, payloads } = exported;
+      answer(io, options, { v: 1, ...exported }, ({ short }) => [
+        `${entries} entries and ${payloads} payload files written to ${short(directory)}`,
+      ]);
+    });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or larger.');
+  return Number(text);
+}
+
+function subset(text: string): { readonly part: number; readonly of: number } {
+  const [, part, of] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (part === undefined || of === undefined || part < 1 || part > of)
+    throw new InvalidArgumentError('Write n/m with n from 1 to m, for instance 3/10.');
+  return { part, of };
+}
+
+function iovArgument(text: string): Iov {
+  try {
+    return parseIov(text);
+  } catch (error) {
+    if (error instanceof CafError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
