@@ -25,11 +25,15 @@ const INPUT_CODES: readonly ErrorCode[] = [
   'CAF_DB_SEALED',
   'CAF_DB_EXISTS',
   'CAF_DB_LINE',
+  'CAF_DB_DRAFT',
 ];
 
 const FAILED_CODES: readonly ErrorCode[] = [
   'CAF_JOB_FAILED',
   'CAF_NO_INPUT',
+  'CAF_RECORDS_DAMAGED',
+  'CAF_RESULT_INVALID',
+  'CAF_PLACEHOLDER',
   'CAF_NO_RUNS',
   'CAF_NO_PAYLOADS',
   'CAF_NOT_CONVERGED',

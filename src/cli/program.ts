@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { isLive, styleFor } from '../report/style.ts';
 import { registerCancel } from './commands/cancel.ts';
 import { registerCompletion } from './commands/completion.ts';
+import { registerDb } from './commands/db.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerFilemap } from './commands/filemap.ts';
 import { registerGraph } from './commands/graph.ts';
@@ -52,6 +53,7 @@ export function buildProgram(io: Io): Command {
   registerLogs(program, io);
   registerGraph(program, io);
   registerFilemap(program, io);
+  registerDb(program, io);
   program.commandsGroup('More:');
   registerDoctor(program, io);
   registerCompletion(program, io);

@@ -1,7 +1,6 @@
 // The one door to winston: caf.log, everything that happened, as JSON lines. It never stops a campaign.
 import { open } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { createLogger, format, transports } from 'winston';
 import { CafError } from '../domain/errors.ts';
 import type { TimedEvent } from '../domain/event.ts';
 import { describeEvent } from './describe-event.ts';
@@ -16,6 +15,9 @@ export interface LogFile {
   close(): Promise<void>;
 }
 
+/** Loading winston takes as long as starting several jobs: they go first, and lines wait in memory until then. */
+const LOAD_AFTER_MS = 50;
+
 /** Lines are appended. An unwritable path is told by `problem`, not thrown. */
 export async function openLogFile(path: string): Promise<LogFile> {
   let problem: string | null = null;
@@ -26,39 +28,81 @@ export async function openLogFile(path: string): Promise<LogFile> {
     await (await open(path, 'a')).close();
   } catch (error) {
     onError(error as Error);
-    return { problem, event: () => undefined, error: () => undefined, close: async () => undefined };
   }
-  const transport = new transports.File({ filename: path });
-  transport.on('error', onError);
-  // The line is made by us: keys of an event never mix with winston's own.
-  const logger = createLogger({ level: 'debug', format: format.printf((info) => JSON.stringify(info.line)), transports: [transport] });
-  logger.on('error', onError);
+  let waiting: Line[] = [];
+  let sink: LineSink | null = null;
+  let opening: Promise<void> | null = null;
+  const openSink = () => {
+    opening ??= createSink(path, onError).then((opened) => {
+      sink = opened;
+      for (const line of waiting) opened.write(line);
+      waiting = [];
+    }, onError);
+    return opening;
+  };
+  const timer = setTimeout(openSink, LOAD_AFTER_MS);
   let isClosed = false;
-  const write = (level: string, line: object) => {
-    if (!isClosed && problem === null) logger.log({ level, message: '', line });
+  const write = (line: Line) => {
+    if (isClosed || problem !== null) return;
+    if (sink === null) waiting.push(line);
+    else sink.write(line);
   };
   return {
     get problem() {
       return problem;
     },
-    event: ({ at, type, ...rest }) => {
-      const level = levelOf({ at, type, ...rest } as TimedEvent);
-      write(level, { at, level, type, ...rest });
+    event: (event) => {
+      const { at, type, ...rest } = event;
+      write({ at, level: levelOf(event), type, ...rest });
     },
     error: (error, context) => {
-      write('error', { at: new Date().toISOString(), level: 'error', type: 'error', context, error: serialiseError(error) });
+      write({ at: new Date().toISOString(), level: 'error', type: 'error', context, error: serialiseError(error) });
     },
     close: async () => {
       if (isClosed) return;
       isClosed = true;
-      const written = finished(transport).catch(onError);
-      logger.end();
-      if (problem === null) await written;
+      clearTimeout(timer);
+      if (waiting.length > 0 && problem === null) await openSink();
+      await opening;
+      await sink?.end();
     },
   };
 }
 
-function levelOf(event: TimedEvent): 'error' | 'warn' | 'info' | 'debug' {
+type Level = 'error' | 'warn' | 'info' | 'debug';
+
+interface Line {
+  readonly at: string;
+  readonly level: Level;
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+interface LineSink {
+  write(line: Line): void;
+  /** Resolves when all lines are in the file, or cannot be. */
+  end(): Promise<void>;
+}
+
+async function createSink(path: string, onError: (error: Error) => void): Promise<LineSink> {
+  const { createLogger, format, transports } = (await import('winston')).default;
+  const transport = new transports.File({ filename: path });
+  // Without listeners a full disk would be an uncaught exception.
+  transport.on('error', onError);
+  // The line is made by us: keys of an event never mix with winston's own.
+  const logger = createLogger({ level: 'debug', format: format.printf((info) => JSON.stringify(info.line)), transports: [transport] });
+  logger.on('error', onError);
+  return {
+    write: (line) => void logger.log({ level: line.level, message: '', line }),
+    end: async () => {
+      const written = finished(transport).catch(onError);
+      logger.end();
+      await written;
+    },
+  };
+}
+
+function levelOf(event: TimedEvent): Level {
   if (event.type === 'warning' || event.type === 'job.retried') return 'warn';
   const { weight } = describeEvent(event);
   return weight === 'failure' ? 'error' : weight === 'detail' ? 'debug' : 'info';
