@@ -1,0 +1,356 @@
+// Takes a module apart into its top-level statements: what each declares, mentions and does, and the module's imports and exports.
+import { createHash } from 'node:crypto';
+import type { SourceLocation } from '../domain/calibration.ts';
+import { childrenOf, declaredNames, FUNCTIONS, isNode, type Node, nameOf, nodesOf, parseModule, rootName, textOf } from './syntax-tree.ts';
+
+export interface CodePiece {
+  /** Names it declares at the top level; the default export declares DEFAULT. */
+  readonly declares: readonly string[];
+  /** Every name it uses, its own local ones among them: more than needed does no harm. */
+  readonly mentions: ReadonlySet<string>;
+  /** Running it may change what others see: it belongs to everything that loads the module. */
+  readonly hasEffects: boolean;
+  /** It uses import(), require or eval: what it reaches cannot be told. */
+  readonly isOpaque: boolean;
+  /** Files named by `new URL('./x', import.meta.url)` and `import('./x')`. */
+  readonly assets: readonly string[];
+  /** Of its syntax tree: blind to comments, white space and types. */
+  readonly digest: string;
+}
+
+/** `name`: `default`, `*` for the whole module, else the exported name. */
+export interface Binding {
+  readonly from: string;
+  readonly name: string;
+}
+
+export interface CodeModule {
+  /** In source order. */
+  readonly pieces: readonly CodePiece[];
+  readonly declaredBy: ReadonlyMap<string, readonly CodePiece[]>;
+  /** Local name -> what it stands for. */
+  readonly imports: ReadonlyMap<string, Binding>;
+  /** Every specifier it loads, in order. */
+  readonly loads: readonly string[];
+  /** Those it loads for their effects only: `import 'x'`. */
+  readonly loadsForEffects: readonly string[];
+  /** Exported name -> its local name, or what it passes on. */
+  readonly exports: ReadonlyMap<string, string | Binding>;
+  /** `export * from`. */
+  readonly passesOn: readonly string[];
+  /** Where a calibration is defined; null = not a call at the top level of this module. */
+  definitionAt(location: SourceLocation): Definition | null;
+}
+
+/** The call that defines a calibration, without the options that the fingerprint compares one by one. */
+export interface Definition {
+  /** The statement it stands for; null when it is only a part of one. */
+  readonly statement: CodePiece | null;
+  readonly whole: CodePiece;
+  /** Without the algorithms; null = they cannot be told apart. */
+  readonly collectors: CodePiece | null;
+}
+
+/** The local name of the default export. */
+export const DEFAULT = '*default*';
+
+/** Functions that only make values, however the framework is imported. */
+const OF_FRAMEWORK: ReadonlySet<string> = new Set([
+  'defineCalibration',
+  'defineConfig',
+  'definePayload',
+  'singleIov',
+  'simpleRunByRun',
+  'sequentialRunByRun',
+  'sequentialBoundaries',
+]);
+
+/** Options whose values are in the fingerprint (plan/fingerprint.ts), or do not influence results. */
+const DATA_OF_CALIBRATION = [
+  'name',
+  'dependsOn',
+  'maxIterations',
+  'onMaxIterations',
+  'ignoredRuns',
+  'databases',
+  'backend',
+  'quorum',
+  'savePayloads',
+];
+const DATA_OF_COLLECTION = ['files', 'outputs', 'split', 'granularity', 'resources', 'retries', 'env', 'setup', 'container'];
+const DATA_OF_ALGORITHM = ['executionTimeLimit', 'env', 'resources'];
+
+/** Throws a SyntaxError for what is no module, and an Error for TypeScript that Node itself could not load. */
+export function readPieces(path: string, source: string): CodeModule {
+  const program = parseModule(path, source);
+  const imports = new Map<string, Binding>();
+  const exports = new Map<string, string | Binding>();
+  const loads: string[] = [];
+  const loadsForEffects: string[] = [];
+  const passesOn: string[] = [];
+  const statements: { readonly node: Node; readonly declares: readonly string[] }[] = [];
+
+  for (const statement of nodesOf(program.body)) {
+    const from = textOf(statement.source);
+    if (from !== null) loads.push(from);
+    switch (statement.type) {
+      case 'ImportDeclaration': {
+        const specifiers = nodesOf(statement.specifiers);
+        if (specifiers.length === 0 && from !== null) loadsForEffects.push(from);
+        for (const specifier of specifiers) {
+          const name = specifier.type === 'ImportNamespaceSpecifier' ? '*' : specifier.type === 'ImportDefaultSpecifier' ? 'default' : null;
+          imports.set(nameOf(specifier.local), { from: from ?? '', name: name ?? nameOf(specifier.imported) });
+        }
+        break;
+      }
+      case 'ExportAllDeclaration':
+        if (isNode(statement.exported)) exports.set(nameOf(statement.exported), { from: from ?? '', name: '*' });
+        else passesOn.push(from ?? '');
+        break;
+      case 'ExportNamedDeclaration': {
+        for (const specifier of nodesOf(statement.specifiers)) {
+          const local = nameOf(specifier.local);
+          exports.set(nameOf(specifier.exported), from === null ? local : { from, name: local });
+        }
+        if (isNode(statement.declaration)) {
+          const declares = declaredNames(statement.declaration);
+          for (const name of declares) exports.set(name, name);
+          statements.push({ node: statement.declaration, declares });
+        }
+        break;
+      }
+      case 'ExportDefaultDeclaration': {
+        exports.set('default', DEFAULT);
+        const declaration = isNode(statement.declaration) ? statement.declaration : statement;
+        statements.push({ node: declaration, declares: [DEFAULT, ...declaredNames(declaration)] });
+        break;
+      }
+      default:
+        statements.push({ node: statement, declares: declaredNames(statement) });
+    }
+  }
+
+  const declared = new Set(statements.flatMap(({ declares }) => declares));
+  const isOwn = (name: string) => {
+    const binding = imports.get(name);
+    return declared.has(name) || (binding !== undefined && isLocal(binding.from) && !OF_FRAMEWORK.has(binding.name));
+  };
+  const pieces = statements.map(({ node, declares }) => readPiece(node, declares, isOwn));
+  const declaredBy = Map.groupBy(
+    pieces.flatMap((piece) => piece.declares.map((name) => ({ name, piece }))),
+    ({ name }) => name,
+  );
+  return {
+    pieces,
+    declaredBy: new Map([...declaredBy].map(([name, list]) => [name, list.map(({ piece }) => piece)])),
+    imports,
+    loads,
+    loadsForEffects,
+    exports,
+    passesOn,
+    definitionAt(location) {
+      const offset = offsetOf(source, location);
+      const index = statements.findIndex(({ node }) => node.start <= offset && offset < node.end);
+      const [statement, piece] = [statements[index], pieces[index]];
+      const place = statement === undefined ? null : topLevelCallAt(statement.node, offset);
+      if (statement === undefined || piece === undefined || place === null) return null;
+      const { call, isListed } = place;
+      const callee = call.callee as Node;
+      const name = nameOf(callee.type === 'MemberExpression' ? callee.property : callee);
+      const isDefinition = (imports.get(name)?.name ?? name) === 'defineCalibration';
+      const blanks = isDefinition ? blanksOf(call) : null;
+      const node = isListed ? call : statement.node;
+      const declares = isListed ? [] : statement.declares;
+      return {
+        statement: isListed ? null : piece,
+        whole: readPiece(node, declares, isOwn, blanks?.data),
+        collectors: blanks === null ? null : readPiece(node, declares, isOwn, new Set([...blanks.data, ...blanks.algorithms])),
+      };
+    },
+  };
+}
+
+const isLocal = (specifier: string): boolean => /^(?:\.{1,2}\/|\/|file:|#)/.test(specifier);
+
+// ------------------------------------------------------------------------------------------------------------ one piece
+
+const DECLARATIONS = new Set(['FunctionDeclaration', 'ClassDeclaration', 'VariableDeclaration', 'EmptyStatement']);
+const POSITIONS = new Set(['type', 'start', 'end', 'raw']);
+/** Built-in functions that change what they are given. */
+const CHANGES_ARGUMENTS = new Set(['Object', 'Reflect', 'Atomics', 'globalThis', 'process']);
+
+interface Visit {
+  readonly node: Node;
+  readonly inFunction: boolean;
+}
+
+/** Nodes in `blanks` count as not there. */
+function readPiece(
+  root: Node,
+  declares: readonly string[],
+  isOwn: (name: string) => boolean,
+  blanks: ReadonlySet<unknown> = new Set(),
+): CodePiece {
+  const hash = createHash('sha256');
+  const mentions = new Set<string>();
+  const assets: string[] = [];
+  const isExpression = root.type.endsWith('Expression') || root.type === 'Identifier' || root.type === 'Literal';
+  let hasEffects = !DECLARATIONS.has(root.type) && !isExpression;
+  let isOpaque = false;
+  // It lists all calibrations: editing one would redo all the others.
+  const isDefaultConfig = declares.includes(DEFAULT) && root.type === 'CallExpression' && nameOf(root.callee) === 'defineConfig';
+
+  // A stack of its own: a long sum of strings is a deep tree.
+  const stack: (Visit | string)[] = [{ node: root, inFunction: false }];
+  for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
+    if (typeof item === 'string') {
+      hash.update(item);
+      continue;
+    }
+    const { node } = item;
+    if (blanks.has(node)) continue;
+    if (node.type === 'Identifier') mentions.add(nameOf(node));
+    if (node.type === 'ImportExpression' || isOpaqueName(node)) isOpaque = true;
+    const asset = assetOf(node);
+    if (asset !== null) assets.push(asset);
+    if (!item.inFunction && !hasEffects) hasEffects = actsOnOthers(node, isOwn);
+
+    const inFunction = item.inFunction || FUNCTIONS.has(node.type);
+    const parts: (Visit | string)[] = [`(${node.type}`];
+    for (const key of Object.keys(node).sort()) {
+      if (POSITIONS.has(key)) continue;
+      const value = node[key];
+      if (isNode(value)) {
+        parts.push(` ${key}:`, isPlainName(node, key) ? `name ${JSON.stringify(nameOf(value))}` : { node: value, inFunction });
+      } else if (Array.isArray(value)) {
+        parts.push(` ${key}:[`);
+        for (const member of value) parts.push(isNode(member) ? { node: member, inFunction } : `${JSON.stringify(member)},`);
+        parts.push(']');
+      } else {
+        parts.push(` ${key}=${typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? '')}`);
+      }
+    }
+    parts.push(')');
+    stack.push(...parts.reverse());
+  }
+  return { declares, mentions, hasEffects: hasEffects && !isDefaultConfig, isOpaque, assets, digest: hash.digest('hex') };
+}
+
+/** Names of members and labels: not names of the module. */
+const isPlainName = (parent: Node, key: string): boolean =>
+  (key === 'property' &&
+    parent.type === 'MemberExpression' &&
+    parent.computed === false &&
+    (parent.property as Node).type === 'Identifier') ||
+  (key === 'key' && parent.computed === false && parent.shorthand !== true && (parent.key as Node).type === 'Identifier') ||
+  key === 'label' ||
+  parent.type === 'MetaProperty';
+
+const isOpaqueName = (node: Node): boolean =>
+  (node.type === 'Identifier' && ['eval', 'require', 'createRequire'].includes(nameOf(node))) ||
+  ((node.type === 'NewExpression' || node.type === 'CallExpression') && rootName(node.callee) === 'Function');
+
+/** A top-level declaration that calls a function of the user's own, or assigns, may change what other pieces see. */
+function actsOnOthers(node: Node, isOwn: (name: string) => boolean): boolean {
+  switch (node.type) {
+    case 'AssignmentExpression':
+    case 'UpdateExpression':
+    case 'StaticBlock':
+      return true;
+    case 'UnaryExpression':
+      return node.operator === 'delete';
+    case 'CallExpression':
+    case 'NewExpression':
+    case 'TaggedTemplateExpression': {
+      const root = rootName(node.callee ?? node.tag);
+      return root === null || isOwn(root) || CHANGES_ARGUMENTS.has(root);
+    }
+    default:
+      return false;
+  }
+}
+
+/** The file of `new URL('./x', import.meta.url)` or `import('./x')`. */
+function assetOf(node: Node): string | null {
+  const [first] =
+    node.type === 'NewExpression' && rootName(node.callee) === 'URL'
+      ? nodesOf(node.arguments)
+      : [node.type === 'ImportExpression' ? node.source : null];
+  const text = textOf(first);
+  return text !== null && /^\.{1,2}\//.test(text) ? text : null;
+}
+
+// ------------------------------------------------------------------------------------------------------- one definition
+
+/** From line and column as V8 counts them, both from 1. */
+function offsetOf(source: string, { line, column }: SourceLocation): number {
+  let start = 0;
+  for (let passed = 1; passed < line; passed++) {
+    const end = source.indexOf('\n', start);
+    if (end === -1) return source.length;
+    start = end + 1;
+  }
+  return start + column - 1;
+}
+
+interface CallPlace {
+  readonly call: Node;
+  /** It is a member of a list of calibrations: of that statement only the call counts. */
+  readonly isListed: boolean;
+}
+
+/** What only passes a value on. */
+const LISTS: ReadonlySet<string> = new Set([
+  'ArrayExpression',
+  'ObjectExpression',
+  'Property',
+  'VariableDeclaration',
+  'VariableDeclarator',
+]);
+
+/** The innermost call that is made at `offset`; null where it is made within a function: then its arguments come from elsewhere. */
+function topLevelCallAt(root: Node, offset: number): CallPlace | null {
+  const path: Node[] = [];
+  let found: CallPlace | null = null;
+  let node: Node | undefined = root;
+  while (node !== undefined) {
+    if (FUNCTIONS.has(node.type)) return null;
+    const callee = node.callee;
+    if (node.type === 'CallExpression' && isNode(callee) && callee.start <= offset && offset < callee.end) {
+      const onlyLists = path.every((above) => LISTS.has(above.type) || nameOf(above.callee) === 'defineConfig');
+      const isListed = onlyLists && path.some((above) => above.type === 'ArrayExpression');
+      found = { call: node, isListed };
+    }
+    path.push(node);
+    node = childrenOf(node).find((child) => child.start <= offset && offset < child.end);
+  }
+  return found;
+}
+
+interface Blanks {
+  readonly data: ReadonlySet<unknown>;
+  readonly algorithms: ReadonlySet<unknown>;
+}
+
+/** Null where the argument is not written out as one object. Whole properties: whether an option is given does not count either. */
+function blanksOf(call: Node): Blanks | null {
+  const [options, ...others] = nodesOf(call.arguments);
+  if (options?.type !== 'ObjectExpression' || others.length > 0) return null;
+  const algorithms = membersOf(options, ['algorithms']);
+  const collections = membersOf(options, ['collections']).flatMap(({ value }) => (isNode(value) ? nodesOf(value.properties) : []));
+  const data = [
+    ...membersOf(options, DATA_OF_CALIBRATION),
+    ...collections.flatMap(({ value }) => membersOf(value, DATA_OF_COLLECTION)),
+    ...algorithms
+      .flatMap(({ value }) => (isNode(value) ? nodesOf(value.elements) : []))
+      .flatMap((one) => membersOf(one, DATA_OF_ALGORITHM)),
+  ];
+  return { data: new Set(data), algorithms: new Set(algorithms) };
+}
+
+const membersOf = (object: unknown, names: readonly string[]): readonly Node[] =>
+  isNode(object) && object.type === 'ObjectExpression'
+    ? nodesOf(object.properties).filter(
+        ({ type, computed, key }) => type === 'Property' && computed === false && names.includes(nameOf(key)),
+      )
+    : [];
