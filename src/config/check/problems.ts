@@ -49,7 +49,7 @@ export class Problems {
 export const option = (parent: Place, name: string): Place => ({ parent, key: `.${name}` });
 export const index = (parent: Place, number: number): Place => ({ parent, key: `[${number}]` });
 
-const PLAIN_KEY = /^[A-Za-z0-9_.+-]{1,100}$/;
+const PLAIN_KEY = /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$/;
 /** A member of a list or table that has a name: by its name where that can be printed as it is. */
 export const member = (parent: Place, name: unknown, otherwise: number | string, owner?: unknown): Place => {
   const key =
@@ -60,7 +60,7 @@ export const member = (parent: Place, name: unknown, otherwise: number | string,
 function pathText(place: Place): string {
   let text = '';
   for (let at: Place | null = place; at !== null; at = at.parent) text = at.key + text;
-  return text.replace(/^\./, '');
+  return text === '' ? 'default export' : text.replace(/^\./, '');
 }
 
 function locationOf(place: Place): SourceLocation | null {
