@@ -4,12 +4,19 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CHANNELS, trueGain, truePedestal } from '../../examples/quickstart/generate.ts';
+import { CHANNELS, generate, trueGain, truePedestal } from '../../examples/quickstart/generate.ts';
 import { caf, payload, ROOT, statusOf } from './support/caf.ts';
 
 let directory = '';
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'caf-'));
+  // Data of an older generate.ts would be used as they are: take them away.
+  const data = join(ROOT, 'examples/quickstart/data');
+  const fresh = join(directory, 'fresh');
+  generate(fresh);
+  const isOld = (name: string): boolean =>
+    !existsSync(join(data, name)) || !readFileSync(join(data, name)).equals(readFileSync(join(fresh, name)));
+  if (existsSync(data) && readdirSync(fresh).some(isOld)) rmSync(data, { recursive: true });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
