@@ -182,7 +182,8 @@ export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry:
  */
 export function openWritable(directory: string, fileSystem: FileSystem): Sqlite {
   checkHeader(directory);
-  const db = new Database(journalPath(directory), { fileMustExist: true, timeout: 5000 });
+  // A lock of the whole file is not given back soon: no use in waiting for it.
+  const db = new Database(journalPath(directory), { fileMustExist: true, timeout: fileSystem.kind === 'network' ? 250 : 5000 });
   try {
     db.pragma('trusted_schema = OFF');
     // Before the first access: SQLite then never asks for shared memory, even when the file was used with WAL before.

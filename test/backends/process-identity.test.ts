@@ -56,8 +56,8 @@ test.skipIf(process.platform !== 'linux')('a program whose name holds spaces and
 test.skipIf(process.platform !== 'linux')(
   'a child that has died and was not waited for still has an identity, but is not alive',
   async () => {
-    // The shell starts a child that ends at once and then becomes a program that never waits for it.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The shell starts a child that ends soon and at once becomes a program that never waits for it.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(String(line));

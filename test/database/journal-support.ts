@@ -1,7 +1,11 @@
 // What the journal's tests share: a results directory that vanishes, and one entry of each kind.
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { type Journal, type JournalOptions, openJournal } from '../../src/database/journal.ts';
 import { CafError } from '../../src/domain/errors.ts';
@@ -135,4 +139,42 @@ export function cafErrorOf(call: () => unknown): CafError {
     throw error;
   }
   throw new Error('expected a CafError, but nothing was thrown');
+}
+
+const CHILD = join(import.meta.dirname, 'journal-child.ts');
+
+export interface Child {
+  readonly pid: number;
+  /** The next line of its standard output; rejects when it ends before. */
+  nextLine(): Promise<string>;
+  /** All lines that were not taken, once it has ended. */
+  ended(): Promise<{ readonly signal: NodeJS.Signals | null; readonly code: number | null; readonly lines: readonly string[] }>;
+  kill(signal: NodeJS.Signals): void;
+  endInput(): void;
+}
+
+/** Starts journal-child.ts; killed when the test ends. `wrap` goes before the command (unshare, sh). */
+export function startChild(mode: string, directory: string, options: SpawnOptions & { readonly wrap?: readonly string[] } = {}): Child {
+  const { wrap = [], env, ...rest } = options;
+  const [file = '', ...args] = [...wrap, process.execPath, CHILD, mode, directory];
+  const child = spawn(file, args, { ...rest, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const lines = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
+  return {
+    pid: child.pid as number,
+    async nextLine() {
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error(`the child (${mode}) ended`);
+      return value;
+    },
+    async ended() {
+      const rest: string[] = [];
+      for (let next = await lines.next(); next.done !== true; next = await lines.next()) rest.push(next.value);
+      const [code, signal] = await closed;
+      return { code, signal, lines: rest };
+    },
+    kill: (signal) => void child.kill(signal),
+    endInput: () => void child.stdin?.end(),
+  };
 }
