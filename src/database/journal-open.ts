@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
+import { readProcessIdentity } from '../backends/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
 import { bytesText, type FileSystem, readFileSystem } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
@@ -54,6 +55,7 @@ export function ensureJournal(directory: string): void {
     mkdirSync(directory, { recursive: true });
     if (existsSync(path)) return;
     refuseOrphans(directory);
+    removeUnfinished(directory);
     createJournal(directory, path);
   } catch (error) {
     throw translateError(error, path);
@@ -81,6 +83,14 @@ function findCalibrationDirectory(directory: string): string | null {
     if (inside.some((child) => child.isDirectory() && (child.name === 'localdb' || /^\d+$/.test(child.name)))) return entry.name;
   }
   return null;
+}
+
+/** What a caf left that was killed while it made the journal. */
+function removeUnfinished(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const pid = /^caf\.db\.new-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && readProcessIdentity(Number(pid)) === null) rmSync(join(directory, name), { force: true });
+  }
 }
 
 function createJournal(directory: string, path: string): void {

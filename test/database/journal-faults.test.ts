@@ -49,11 +49,30 @@ describe('a killed writer', () => {
     reader.close();
   });
 
+  test('while it made the journal leaves nothing that the next one does not clear away', async () => {
+    const directory = temporaryDirectory();
+    const child = startChild('open', directory);
+    await child.ended();
+    rmSync(join(directory, 'caf.db'));
+    writeFileSync(join(directory, `caf.db.new-${child.pid}-1`), 'half');
+    writeFileSync(join(directory, `caf.db.new-${process.pid}-1`), 'of somebody who is alive');
+    openForTest(directory).close();
+    expect(readdirSync(directory).sort()).toEqual(['caf.db', `caf.db.new-${process.pid}-1`]);
+  });
+
   test('CAF_CRASH_AFTER of an entry that never comes does nothing; one that cannot be read is refused', async () => {
     const quiet = await startChild('crash', temporaryDirectory(), { env: { CAF_CRASH_AFTER: 'job.finished:1' } }).ended();
     expect(quiet).toMatchObject({ code: 0, lines: ['alive'] });
     expect(() => openForTest(temporaryDirectory(), { env: { CAF_CRASH_AFTER: 'job.finsihed:1' } })).toThrow(/expected kind:n/);
   });
+});
+
+test('of several that make the journal at the same moment each has it, one after the other, or is refused', async () => {
+  const directory = join(temporaryDirectory(), 'new');
+  const ends = await Promise.all([1, 2, 3].map(() => startChild('open', directory).ended()));
+  for (const { lines } of ends) expect(lines[0]).toMatch(/^opened$|CAF_RESULTS_LOCKED/);
+  expect(ends.map(({ lines }) => lines[0])).toContain('opened');
+  expect(readdirSync(directory)).toEqual(['caf.db']);
 });
 
 describe('a caf.db that cannot be used is recognised before use, by writers and readers, and left as it is', () => {
