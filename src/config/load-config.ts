@@ -132,7 +132,10 @@ const WRAP = 'Write: export default defineConfig({ calibrations: [...] });';
 /** A config written without defineConfig is as good, if it looks like one. */
 function defaultExport(module: unknown, path: string): unknown {
   const name = basename(path);
-  const raw = types.isModuleNamespaceObject(module) ? (module as { readonly default?: unknown }).default : module;
+  const isNamespace = types.isModuleNamespaceObject(module);
+  // A file without import and export counts as CommonJS, whose exports are an empty object.
+  const exported = !isNamespace && isTable(module) && Object.keys(module).length === 0 ? undefined : module;
+  const raw = isNamespace ? (module as { readonly default?: unknown }).default : exported;
   if (isTable(raw) && (Object.hasOwn(raw, CONFIG) || Object.hasOwn(raw, 'calibrations'))) return raw;
   const names = isTable(module) ? Object.keys(module).filter((each) => each !== '__esModule' && each !== 'default') : [];
   if (raw === undefined) {

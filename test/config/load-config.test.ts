@@ -133,7 +133,7 @@ describe('loading a config', () => {
     });
     expect(results.map(message)).toMatchInlineSnapshot(`
       [
-        "CAF_CONFIG_EXPORT The default export of nothing.ts is {}, not a config | Write: export default defineConfig({ calibrations: [...] });",
+        "CAF_CONFIG_EXPORT nothing.ts has no default export: it exports nothing | Write: export default defineConfig({ calibrations: [...] });",
         "CAF_CONFIG_EXPORT other.ts has no default export: it exports a, b | Write: export default defineConfig({ calibrations: [...] });",
         "CAF_CONFIG_EXPORT The default export of calibration.ts is the calibration 'gain', not a config | Write: export default defineConfig({ calibrations: [...] });",
         "CAF_CONFIG_EXPORT The default export of function.ts is the function make, not a config | Write: export default defineConfig({ calibrations: [...] });",
