@@ -6,11 +6,16 @@ import { CafError } from '../domain/errors.ts';
 import { iovToKeys, type Run, runKey } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import { decodePayload } from '../payloads/codec.ts';
+import { hashFile, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
 import type { ChainLock } from './contract.ts';
 
 export interface ConditionsReader extends Conditions {
   close(): void;
 }
+
+/** Kept per payload name, and per definition: an algorithm that walks through all runs must not keep every constant in memory. */
+const MAX_ANSWERS = 1000;
+const MAX_VALUES = 100;
 
 /** An answer with the keys between which it stays the answer. */
 interface Known {
@@ -38,7 +43,7 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
   async function answerFor(name: string, run: Run): Promise<Answer | null> {
     const key = runKey(run);
     const known = answers.get(name) ?? [];
-    const found = known.find(({ lo, hi }) => lo <= key && key <= hi);
+    const found = known.findLast(({ lo, hi }) => lo <= key && key <= hi);
     if (found !== undefined) return found.answer;
     chain ??= open();
     const answer = (await chain)?.lookup(name, run) ?? null;
@@ -46,6 +51,7 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
       // By the interval on which this answer stays the answer: its own may be covered in part by others.
       const [lo, hi] = iovToKeys(answer.effective);
       known.push({ lo, hi, answer });
+      if (known.length > MAX_ANSWERS) known.shift();
       answers.set(name, known);
     }
     return answer;
@@ -53,7 +59,7 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
 
   async function read(definition: PayloadDefinition, answer: Answer): Promise<unknown> {
     const { schema } = definition;
-    if (schema === null) return answer.file;
+    if (schema === null) return checkedFile(answer);
     const bytes = (await chain)?.read(answer);
     if (bytes === undefined) throw new Error('an answer without a chain');
     const result = await schema['~standard'].validate(decodePayload(bytes));
@@ -84,6 +90,7 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
     if (value === undefined) {
       value = read(definition, answer);
       known.set(answer.sha256, value);
+      forgetOldest(known, MAX_VALUES);
     }
     return (await value) as PayloadValue<Definition>;
   }
@@ -105,6 +112,22 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
       );
     },
   };
+}
+
+/** The path of a file payload whose bytes are those that were committed. Read once, in a stream: it may be large. */
+async function checkedFile({ file, sha256 }: Answer): Promise<string> {
+  const found = await hashFile(file).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? payloadMissing(file, sha256, error) : error;
+  });
+  if (found.sha256 !== sha256) throw payloadCorrupt(file, sha256, found.sha256);
+  return file;
+}
+
+function forgetOldest<Key>(map: Map<Key, unknown>, size: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= size) return;
+    map.delete(key);
+  }
 }
 
 /** One value is given to everybody who asks: changing it would change it for all. */

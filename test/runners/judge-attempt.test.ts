@@ -21,7 +21,7 @@ describe('an attempt', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
-  const judge = (end: AttemptEnd, facts: Partial<AttemptFacts> & { spec?: Partial<AttemptFacts['spec']> } = {}) =>
+  const judge = (end: AttemptEnd, facts: Partial<Omit<AttemptFacts, 'spec'>> & { spec?: Partial<AttemptFacts['spec']> } = {}) =>
     judgeAttempt(end, {
       token: 'mine',
       directory,
