@@ -10,9 +10,9 @@ export interface CodePiece {
   readonly mentions: ReadonlySet<string>;
   /** Running it may change what others see: it belongs to everything that loads the module. */
   readonly hasEffects: boolean;
-  /** It uses import(), require or eval: what it reaches cannot be told. */
+  /** It uses require, eval, or import() of what is no literal: what it reaches cannot be told. */
   readonly isOpaque: boolean;
-  /** Files named by `new URL('./x', import.meta.url)` and `import('./x')`. */
+  /** Specifiers in `import('x')` and `new URL('./x', import.meta.url)`: they count whole. */
   readonly assets: readonly string[];
   /** Of its syntax tree: blind to comments, white space and types. */
   readonly digest: string;
@@ -210,7 +210,7 @@ function readPiece(
     const { node } = item;
     if (blanks.has(node)) continue;
     if (node.type === 'Identifier') mentions.add(nameOf(node));
-    if (node.type === 'ImportExpression' || isOpaqueName(node)) isOpaque = true;
+    if (isOpaqueNode(node)) isOpaque = true;
     const asset = assetOf(node);
     if (asset !== null) assets.push(asset);
     if (!item.inFunction && !hasEffects) hasEffects = actsOnOthers(node, isOwn);
@@ -246,9 +246,19 @@ const isPlainName = (parent: Node, key: string): boolean =>
   key === 'label' ||
   parent.type === 'MetaProperty';
 
-const isOpaqueName = (node: Node): boolean =>
-  (node.type === 'Identifier' && ['eval', 'require', 'createRequire'].includes(nameOf(node))) ||
-  ((node.type === 'NewExpression' || node.type === 'CallExpression') && rootName(node.callee) === 'Function');
+const isOpaqueNode = (node: Node): boolean => {
+  switch (node.type) {
+    case 'Identifier':
+      return ['eval', 'require', 'createRequire'].includes(nameOf(node));
+    case 'ImportExpression':
+      return textOf(node.source) === null;
+    case 'CallExpression':
+    case 'NewExpression':
+      return rootName(node.callee) === 'Function';
+    default:
+      return false;
+  }
+};
 
 /** A top-level declaration that calls a function of the user's own, or assigns, may change what other pieces see. */
 function actsOnOthers(node: Node, isOwn: (name: string) => boolean): boolean {
@@ -270,13 +280,10 @@ function actsOnOthers(node: Node, isOwn: (name: string) => boolean): boolean {
   }
 }
 
-/** The file of `new URL('./x', import.meta.url)` or `import('./x')`. */
 function assetOf(node: Node): string | null {
-  const [first] =
-    node.type === 'NewExpression' && rootName(node.callee) === 'URL'
-      ? nodesOf(node.arguments)
-      : [node.type === 'ImportExpression' ? node.source : null];
-  const text = textOf(first);
+  if (node.type === 'ImportExpression') return textOf(node.source);
+  if (node.type !== 'NewExpression' || rootName(node.callee) !== 'URL') return null;
+  const text = textOf(nodesOf(node.arguments)[0]);
   return text !== null && /^\.{1,2}\//.test(text) ? text : null;
 }
 

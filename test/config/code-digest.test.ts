@@ -426,6 +426,22 @@ export const gain = defineCalibration({ name: 'gain', collections: {}, algorithm
       redoes: 'all',
     },
     {
+      what: 'import() of a literal takes the whole module',
+      importLine: '',
+      use: "import('./late.ts')",
+      library: { 'late.ts': 'export const a = 41;\n' },
+      path: 'late.ts',
+      redoes: 'algorithms',
+    },
+    {
+      what: 'import() of a literal does not take what is beside it',
+      importLine: "import './far.ts';",
+      use: "import('solver')",
+      library: { 'far.ts': 'export const a = 41;\n' },
+      path: 'far.ts',
+      redoes: 'nothing',
+    },
+    {
       what: 'a file named by URL',
       importLine: '',
       use: "new URL('./worker.py', import.meta.url)",

@@ -1,0 +1,97 @@
+// The files code lies in: each is read, hashed and parsed at most once.
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { dirname, relative, sep } from 'node:path';
+import { type ImportTarget, isInPackage, resolveImport } from './code-packages.ts';
+import { type CodeModule, readPieces } from './code-pieces.ts';
+
+export const MISSING_FILE = 'missing';
+
+/** SHA-256 of each file as hex; MISSING_FILE for one that is not there. */
+export const hashFiles = (paths: Iterable<string>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Array.from(paths, (path) => [path, hashFile(path)]));
+
+export class FileCache {
+  readonly #base: string;
+  readonly #hashes = new Map<string, string>();
+  readonly #modules = new Map<string, CodeModule | null>();
+  readonly #targets = new Map<string, ImportTarget>();
+
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  /** Relative to the config, so that a copy of the whole tree has the same digests. */
+  show(path: string): string {
+    return relative(this.#base, path).split(sep).join('/');
+  }
+
+  hash(path: string): string {
+    return remember(this.#hashes, path, () => hashFile(path));
+  }
+
+  /** Null for what is no ES module, and for what lies in a package. */
+  module(path: string): CodeModule | null {
+    return remember(this.#modules, path, () => (isInPackage(path) || !/\.m?[jt]s$/.test(path) ? null : readModule(path)));
+  }
+
+  resolve(specifier: string, importer: string): ImportTarget {
+    return remember(this.#targets, `${dirname(importer)}\n${specifier}`, () => resolveImport(specifier, importer));
+  }
+}
+
+const remember = <Value>(known: Map<string, Value>, key: string, make: () => Value): Value => {
+  let value = known.get(key);
+  if (value === undefined) {
+    value = make();
+    known.set(key, value);
+  }
+  return value;
+};
+
+function readModule(path: string): CodeModule | null {
+  const source = readIfThere(path);
+  if (source === null) return null;
+  try {
+    return readPieces(path, source);
+  } catch (error) {
+    // The config was loaded before, so this is code that Node reads otherwise, CommonJS for instance: it counts whole.
+    if (error instanceof SyntaxError || isUnsupportedSyntax(error)) return null;
+    throw error;
+  }
+}
+
+/** Node strips types, but refuses TypeScript that would have to be translated (enum, namespace). */
+const isUnsupportedSyntax = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.endsWith('TYPESCRIPT_SYNTAX');
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** Chunk by chunk: a program's argument may name a large file. */
+function hashFile(path: string): string {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if (isMissing(error)) return MISSING_FILE;
+    throw error;
+  }
+  try {
+    const hash = createHash('sha256');
+    const chunk = Buffer.allocUnsafe(1 << 16);
+    for (let size = readSync(descriptor, chunk); size > 0; size = readSync(descriptor, chunk)) hash.update(chunk.subarray(0, size));
+    return hash.digest('hex');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
