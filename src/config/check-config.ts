@@ -180,7 +180,7 @@ export function configError(configPath: string, problems: readonly ConfigProblem
     });
   }
   const directory = dirname(configPath);
-  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
   return new CafError('CAF_CONFIG_INVALID', `${basename(configPath)} has ${count}`, {
     problems: problems.map(({ path, message, at }) => ({
       path,

@@ -278,6 +278,18 @@ describe('a config that does not end', () => {
     expect(output).toContain('starts itself while it is being loaded');
     expect(output).toContain('"names":["calibrations"]');
   });
+
+  test('a config that forks itself ends in the child, where the package refuses to be imported', () => {
+    const path = join(directory, 'stuck/forks.mjs');
+    write({ 'stuck/forks.mjs': `import ${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))};\nconsole.log('not reached');` });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [path], {
+      encoding: 'utf8',
+      env: { ...process.env, CAF_LOADING: path },
+    });
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('starts itself while it is being loaded');
+  });
 });
 
 describe('a campaign', () => {
@@ -295,7 +307,7 @@ describe('a campaign', () => {
     const at = { config: 'refused', env: {}, cwd: directory };
     await expect(loadCampaign({ ...at, flags: {} })).rejects.toMatchObject({
       code: 'CAF_CONFIG_INVALID',
-      message: 'caf.config.ts has a problem',
+      message: 'caf.config.ts has 1 problem',
     });
     await expect(loadCampaign({ ...at, flags: { iov: '2,1,1,1' } })).rejects.toMatchObject({
       code: 'CAF_USAGE',
