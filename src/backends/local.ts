@@ -1,7 +1,7 @@
 // Jobs on this machine: programs are spawned directly, functions of the config run in warm Node children.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, existsSync } from 'node:fs';
-import { totalmem } from 'node:os';
+import { totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ProcessIdentity } from '../domain/job.ts';
@@ -110,7 +110,8 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
       if (leader === null || leader.startTicks !== identity.startTicks) return null;
       const resultFile = join(submission.directory, RESULT_FILE);
       const isFunction = submission.task.kind === 'function';
-      const following = follow(submission, leader, performance.now());
+      // A program has run since it started; for how long a warm child has been at this job is not known.
+      const following = follow(submission, leader, performance.now() - (isFunction ? 0 : ageMs(leader)));
       adopted.set(following, () => {
         if (isFunction && !following.isStopping() && existsSync(resultFile)) following.finished(null);
         else if (isSameProcess(identity)) return false;
@@ -164,6 +165,9 @@ function spawnLogged(argv: readonly string[], env: Env, directory: string, withC
     for (const fd of fds) closeSync(fd);
   }
 }
+
+/** Linux counts the clock ticks in /proc in hundredths of a second on all machines. */
+const ageMs = (leader: ProcessStat): number => Math.max(0, uptime() * 1000 - leader.startTicks * 10);
 
 /** A child that was just spawned can be read: even if it has ended, nobody has collected its exit status yet. */
 function leaderOf(child: ChildProcess): ProcessStat {

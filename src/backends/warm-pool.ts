@@ -90,7 +90,7 @@ export function createWarmPool({ size, killGraceMs }: WarmPoolOptions): WarmPool
 
   return {
     take(key) {
-      const at = idle.findLastIndex((warm) => warm.key === key);
+      const at = idle.findLastIndex((warm) => warm.key === key && warm.child.connected);
       const found = at === -1 ? undefined : idle.splice(at, 1)[0];
       if (found !== undefined) hold(found, true);
       // A child of another kind makes room: the one that has been idle longest.

@@ -19,6 +19,7 @@ interface Current {
 }
 
 let current: Current | null = null;
+let isCollecting = false;
 let stoppedBy: NodeJS.Signals | null = null;
 let config: { readonly path: string; readonly loaded: Promise<unknown> } | null = null;
 
@@ -38,12 +39,15 @@ process.on('SIGINT', stop);
 process.on('uncaughtException', onStray);
 process.on('unhandledRejection', onStray);
 process.on('beforeExit', () => {
-  current?.fail(new Error('collect waits for a promise that can never settle: nothing is left to wait for'));
+  current?.fail(
+    new Error(`${isCollecting ? 'collect' : 'the config'} waits for a promise that can never settle: nothing is left to wait for`),
+  );
 });
 process.on('exit', (code) => {
   // Only user code leaves in the middle of a job.
   if (current === null) return;
-  writeResult(current.job, failureResult(current.job, new Error(`collect called process.exit(${code}) before it returned`)));
+  const what = isCollecting ? 'collect called process.exit' : 'the process was ended while the config was being loaded, with process.exit';
+  writeResult(current.job, failureResult(current.job, new Error(`${what}(${code})`)));
 });
 tell({ type: 'ready' });
 
@@ -54,6 +58,7 @@ async function doJob(jobFile: string): Promise<void> {
   const failed = Promise.withResolvers<never>();
   const abort = new AbortController();
   current = { job, abort, fail: failed.reject };
+  isCollecting = false;
   // While user code runs, only what it waits for keeps the process alive: a promise that never settles is noticed.
   process.channel?.unref();
 
@@ -73,6 +78,7 @@ async function runCollect(job: JobFile, signal: AbortSignal): Promise<ResultFile
   if (typeof collect !== 'function') {
     throw new CafError('CAF_CONFIG_LOAD', `collect of ${job.calibration}/${job.collection} is no function in the child process`);
   }
+  isCollecting = true;
   return collectJob(job, collect as UserFunction, signal);
 }
 

@@ -156,7 +156,7 @@ describe('function collectors', () => {
     const after = rig.collector(config, 'pid');
     await backend.submit(after).ended;
     expect(recordsOf(after)[0].value).not.toBe(recordsOf(before)[0].value);
-    expect(await detailOf('exits')).toMatch(/^exit: collect called process\.exit\(0\) before it returned/);
+    expect(await detailOf('exits')).toMatch(/^exit: collect called process\.exit\(0\) \(caf\.config\.mts:\d+\)$/);
     expect(await detailOf('later')).toMatch(/^exit: from a timer \(caf\.config\.mts:\d+\)$/);
     expect(await detailOf('unhandled')).toMatch(/^exit: nobody awaits this \(caf\.config\.mts:\d+\)$/);
     expect(await detailOf('never')).toMatch(/^exit: collect waits for a promise that can never settle/);
