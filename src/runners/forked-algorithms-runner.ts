@@ -23,6 +23,11 @@ export interface ForkedAlgorithmsRunnerOptions {
   readonly killGraceMs?: number;
   /** Longer logs are cut. Default 100 MB. */
   readonly maxLogBytes?: number;
+  /**
+   * Directory of this user for compiled code, by which a child is ready about 40 ms earlier. Default none.
+   * Never one that others may write to: what lies there is run.
+   */
+  readonly compileCache?: string;
 }
 
 /** The given runner: one child per algorithm, in a session of its own. */
@@ -39,7 +44,7 @@ export function createForkedAlgorithmsRunner(options: ForkedAlgorithmsRunnerOpti
   };
 }
 
-type Settings = Required<ForkedAlgorithmsRunnerOptions>;
+type Settings = Required<Omit<ForkedAlgorithmsRunnerOptions, 'compileCache'>> & Pick<ForkedAlgorithmsRunnerOptions, 'compileCache'>;
 
 /** What the child does at the moment, for time limits and obituaries. */
 type Doing =
@@ -162,7 +167,7 @@ function startChild(settings: Settings, { job, env }: AlgorithmRun): ChildProces
   try {
     return spawn(process.execPath, [...settings.nodeArguments, fileURLToPath(settings.childUrl)], {
       cwd: job.directory,
-      env: { ...env, CAF_CHILD: '1' },
+      env: { ...env, CAF_CHILD: '1', ...(settings.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: settings.compileCache }) },
       stdio: ['ignore', ...logs, 'ipc'],
       detached: true,
     });

@@ -222,6 +222,6 @@ const areRuns = (value: unknown): value is readonly Run[] => Array.isArray(value
 
 /** What caf gave this child, without what only the child itself needs. */
 function programEnvironment(): Readonly<Record<string, string | undefined>> {
-  const { CAF_CHILD: _, NODE_CHANNEL_FD: __, NODE_CHANNEL_SERIALIZATION_MODE: ___, ...env } = process.env;
+  const { CAF_CHILD: _, NODE_COMPILE_CACHE: __, ...env } = process.env;
   return env;
 }

@@ -1,10 +1,31 @@
 // The real child process under the real runner: every way an algorithm can end, and what survives it.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, watch, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeDatabase } from '../../src/database/chain.ts';
+import { publishDatabase } from '../../src/database/publish.ts';
+import type { TransactionInput } from '../../src/database/types.ts';
 import type { ExecutionRecord } from '../../src/domain/execution.ts';
 import { type Bench, createBench, type Story, ZOD } from './strategy-bench.ts';
+
+/** A shell script as a program, as it is written in a config. */
+const shell = (script: string, ...rest: readonly string[]): string => `command(${JSON.stringify(['sh', '-c', script, ...rest])})`;
+const answer = (result: unknown): string => `echo '${JSON.stringify(result)}' > result.json`;
+
+const TRANSACTION: TransactionInput = {
+  at: '2026-01-01T00:00:00Z',
+  actor: 'ann@node',
+  calibration: 'cal',
+  algorithm: 'alg',
+  iteration: 0,
+  attempt: null,
+  collectorJob: null,
+  inputsDigest: null,
+  codeDigest: null,
+  configDigest: null,
+  message: '',
+};
 
 let bench: Bench;
 beforeEach(() => {
@@ -102,6 +123,72 @@ describe('an algorithm that works', () => {
       [7, 3, 7, 4],
     ]);
   });
+});
+
+describe('conditions', () => {
+  it('are those of the locked chain: for functions by name and run, for programs as parameters', async () => {
+    bench.addJob([[[7, 1], 'adc', 1]]);
+    bench.writeAlgorithm(
+      `run: ({ commit }) => { commit(Mean, { mean: [5] }); commit(Parameters, { threshold: 0.5 }, { iov: [0, 0, -1, -1] }); return 'ok'; }`,
+      `const Parameters = definePayload('parameters', anything);`,
+    );
+    const [made] = (await bench.run()).executions;
+    const database = await publishDatabase(
+      {
+        entries: (made?.payloads ?? []).map((payload) => ({ payload, iov: payload.iov ?? [7, 1, 7, 1], transaction: 0 })),
+        transactions: [TRANSACTION],
+        parents: [],
+        chain: null,
+      },
+      { directory: join(bench.root, 'localdb'), objects: bench.objects },
+    );
+    const chain = { v: 1, databases: [describeDatabase(database.directory)] } as const;
+
+    bench.writeAlgorithm(`run: async ({ conditions, commit }) => {
+      commit(Mean, { mean: (await conditions.get(Mean, [7, 1])).mean, later: (await conditions.find(Mean, [7, 2])) ?? null });
+      await conditions.get(Mean, [7, 2]);
+      return 'ok';
+    }`);
+    expect((await bench.run({ chain })).executions[0]?.error).toMatch(
+      /^No payload Mean is valid for experiment 7, run 2: .* \(caf\.config\.ts:\d+\)$/,
+    );
+    bench.writeAlgorithm(`run: ${shell(`echo "$0"; ${answer({ result: 'ok' })}`, '{parameters.threshold}')}`);
+    const [execution] = (await bench.run({ chain })).executions;
+    expect(execution?.error).toBeNull();
+    expect(readFileSync(join(bench.directory(), 'execution-0', 'stdout'), 'utf8')).toBe('0.5\n');
+    expect(JSON.parse(readFileSync(join(bench.directory(), 'execution-0', 'job.json'), 'utf8')).parameters).toEqual({ threshold: 0.5 });
+  });
+});
+
+describe('large data', () => {
+  it('200 MB of records and a file payload of 200 MB pass through with little memory', async () => {
+    const job = bench.addJob([]);
+    const file = openSync(join(job.directory, 'records.ndjson'), 'w');
+    const line = `${JSON.stringify({ run: [7, 1], name: 'adc', value: { channel: 12, samples: Array.from({ length: 30 }, (_, n) => n * 17) } })}\n`;
+    const block = line.repeat(Math.floor(1e6 / line.length));
+    for (let n = 0; n < 200; n += 1) writeSync(file, block);
+    closeSync(file);
+    writeFileSync(join(job.directory, 'result.json'), JSON.stringify({ result: 'ok', runs: { '7,1': [[0, block.length * 200]] } }));
+    bench.writeAlgorithm(
+      `run: async ({ data, commit, commitFile }) => {
+      let n = 0;
+      for await (const { value } of data.records('adc')) n += value.samples.length;
+      const file = fs.openSync('big.h5', 'w');
+      fs.ftruncateSync(file, 200e6);
+      fs.closeSync(file);
+      await commitFile(Table, 'big.h5');
+      commit(Mean, { n, maxRssBytes: process.resourceUsage().maxRSS * 1024 });
+      return 'ok';
+    }`,
+      `import * as fs from 'node:fs';`,
+    );
+    const story = await bench.run();
+    const { n, maxRssBytes } = bench.value(story.executions[0]?.payloads[1]) as { n: number; maxRssBytes: number };
+    expect(n).toBe(30 * 200 * Math.floor(1e6 / line.length));
+
+    expect(maxRssBytes).toBeLessThan(250e6);
+    expect(story.executions[0]?.payloads[0]).toMatchObject({ name: 'Table', size: 200e6 });
+  }, 60_000);
 });
 
 describe('runs', () => {
@@ -375,10 +462,6 @@ describe('recorded executions', () => {
     });
   });
 });
-
-/** A shell script as a program, as it is written in a config. */
-const shell = (script: string, ...rest: readonly string[]): string => `command(${JSON.stringify(['sh', '-c', script, ...rest])})`;
-const answer = (result: unknown): string => `echo '${JSON.stringify(result)}' > result.json`;
 
 describe('programs', () => {
   it('in Python gets its runs in job.json and answers with result.json', async () => {

@@ -12,6 +12,10 @@ import type { AlgorithmListener, AlgorithmOutcome } from '../../src/runners/algo
 import { createForkedAlgorithmsRunner, type ForkedAlgorithmsRunnerOptions } from '../../src/runners/forked-algorithms-runner.ts';
 import type { ChainLock, CollectedJob, StrategyJob } from '../../src/worker/contract.ts';
 
+/** Compiled once for all children of a test file. */
+const compileCache = mkdtempSync(join(tmpdir(), 'caf-'));
+process.once('exit', () => rmSync(compileCache, { recursive: true, force: true }));
+
 export const CHILD = new URL('../../src/worker/strategy-child.ts', import.meta.url);
 const DEFINE = new URL('../../src/config/define.ts', import.meta.url).href;
 const STRATEGIES = new URL('../../src/strategies/', import.meta.url).href;
@@ -140,7 +144,7 @@ export function createBench(): Bench {
       };
     },
     async run(options = {}, calibration = 'cal') {
-      const runner = createForkedAlgorithmsRunner({ childUrl: CHILD, killGraceMs: 500, ...options.runner });
+      const runner = createForkedAlgorithmsRunner({ childUrl: CHILD, killGraceMs: 500, compileCache, ...options.runner });
       const { on = {} } = options;
       let ready: readonly Run[] | null = null;
       const started: number[] = [];
