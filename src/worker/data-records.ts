@@ -17,6 +17,7 @@ export interface LineBlock {
 }
 
 const NEWLINE = 0x0a;
+const BLANK = /^\s*$/;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
@@ -51,7 +52,7 @@ export function* linesOf(block: LineBlock): Generator<{ readonly offset: number;
     const newline = block.bytes.indexOf(NEWLINE, at);
     const next = newline === -1 ? block.bytes.length : newline + 1;
     const text = block.bytes.toString('utf8', at, newline === -1 ? next : newline);
-    if (text.trim() !== '') yield { offset: block.offset + at, length: next - at, text };
+    if (!BLANK.test(text)) yield { offset: block.offset + at, length: next - at, text };
     at = next;
   }
 }

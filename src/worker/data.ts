@@ -1,7 +1,6 @@
 // The collected data of a calibration, as its algorithms read it: which runs exist, their records in a fixed order, their files.
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join, matchesGlob } from 'node:path';
-import { createInterface } from 'node:readline';
 import { compareRuns, formatRun, type Run } from '../domain/iov.ts';
 import { type CollectedJob, RECORDS_FILE, type RunExtents } from './contract.ts';
 import { createFileHandles, type FileHandles } from './data-handles.ts';
@@ -16,7 +15,7 @@ export interface DataFilter {
 /** What one execution sees: nothing of other runs. */
 export interface ExecutionData {
   readonly runs: readonly Run[];
-  /** Records of this name in the order collection, job, line. Streamed: no more than one line is held. Rejects with CAF_RECORDS_DAMAGED. */
+  /** Records of this name in the order collection, job, line. Streamed: no more than a block of lines is held. Rejects with CAF_RECORDS_DAMAGED. */
   records(name: string, filter?: DataFilter): AsyncIterable<{ readonly run: Run; readonly value: unknown }>;
   /** Absolute paths of the output files of the jobs with these runs, in the order collection, job, path. `pattern`: a glob on the relative path. */
   files(pattern?: string, filter?: DataFilter): readonly string[];
@@ -55,8 +54,14 @@ interface IndexedJob {
 /** The CollectedJob list, one JSON object per line. */
 export async function readCollectedJobs(dataFile: string): Promise<readonly CollectedJob[]> {
   const jobs: CollectedJob[] = [];
-  for await (const line of createInterface({ input: createReadStream(dataFile), crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line !== '') jobs.push(JSON.parse(line) as CollectedJob);
+  const file = await open(dataFile, 'r');
+  try {
+    // Not node:readline, which also ends lines at U+2028, legal in a file name and in JSON.
+    for await (const block of readLineBlocks(file, 0, (await file.stat()).size)) {
+      for (const { text } of linesOf(block)) jobs.push(JSON.parse(text) as CollectedJob);
+    }
+  } finally {
+    await file.close();
   }
   return jobs;
 }
@@ -137,14 +142,9 @@ class JobsData implements CollectedData {
 
   async copyRecords(part: RecordsPart, runs: readonly Run[], write: (lines: string) => Promise<void>): Promise<void> {
     const keys = new Set(runs.map(formatRun));
-    let lines = '';
-    for await (const { text } of this.#lines(part.path, part.ranges, keys)) {
-      lines += `${text}\n`;
-      if (lines.length < 65_536) continue;
-      await write(lines);
-      lines = '';
+    for await (const block of this.#blocks(part.path, part.ranges, keys)) {
+      if (block.length > 0) await write(block.map(({ text }) => `${text}\n`).join(''));
     }
-    if (lines !== '') await write(lines);
   }
 
   bytesRead(): number {
@@ -159,8 +159,8 @@ class JobsData implements CollectedData {
     const keys = new Set(runs.map(formatRun));
     for (const { job, path, index } of this.#jobsOf(keys)) {
       if (index === null || !isWanted(job, filter)) continue;
-      for await (const { record } of this.#lines(path, rangesOf(index, keys), keys)) {
-        if (record.name === name) yield { run: record.run, value: record.value };
+      for await (const block of this.#blocks(path, rangesOf(index, keys), keys)) {
+        for (const { record } of block) if (record.name === name) yield { run: record.run, value: record.value };
       }
     }
   }
@@ -173,18 +173,20 @@ class JobsData implements CollectedData {
       );
   }
 
-  /** Records of these runs, with their text. */
-  async *#lines(path: string, ranges: RunExtents, keys: ReadonlySet<string>): AsyncGenerator<{ text: string; record: DataRecord }> {
+  /** Records of these runs, with their text; in blocks, because an asynchronous step per line costs more than the line. */
+  async *#blocks(path: string, ranges: RunExtents, keys: ReadonlySet<string>): AsyncGenerator<{ text: string; record: DataRecord }[]> {
     const file = await this.#handles.acquire(path);
     try {
       for (const [offset, length] of ranges) {
         for await (const block of readLineBlocks(file, offset, length)) {
           this.#bytesRead += block.bytes.length;
+          const found: { text: string; record: DataRecord }[] = [];
           for (const line of linesOf(block)) {
             const record = parseRecord(line.text);
             if (typeof record === 'string') throw await badLineError(file, path, line.offset, line.text, record);
-            if (keys.has(formatRun(record.run))) yield { text: line.text, record };
+            if (keys.has(formatRun(record.run))) found.push({ text: line.text, record });
           }
+          yield found;
         }
       }
     } finally {

@@ -294,7 +294,7 @@ describe('bounds', () => {
   });
 
   it('the job list is read line by line', async () => {
-    const jobs = [makeJob(0, []), makeJob(1, [])];
+    const jobs = [makeJob(0, []), makeJob(1, [], { outputs: ['odd\u2028\r\nname.csv'] })];
     writeFileSync(join(root, 'data'), jobs.map((job) => `${JSON.stringify(job)}\n`).join(''));
     expect(await readCollectedJobs(join(root, 'data'))).toEqual(jobs);
   });
