@@ -2,7 +2,7 @@
 import { levenbergMarquardt } from 'ml-levenberg-marquardt';
 import { voigt } from './voigt.ts';
 
-/** Mass and full width of the Z boson in GeV: Particle Data Group, Review of Particle Physics 2022 (pdg.lbl.gov). */
+/** Mass and full width of the Z boson in GeV: the combined fit of LEP and SLD of 2006, as in the listings of the Particle Data Group (pdglive.lbl.gov). */
 export const Z_MASS = 91.1876;
 export const Z_WIDTH = 2.4952;
 

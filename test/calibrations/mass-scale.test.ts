@@ -169,6 +169,6 @@ test('the collector selects opposite charges, momenta and masses after scaling, 
   }
 });
 
-test('the defaults are the values of the Particle Data Group', () => {
+test('the defaults are the documented ones', () => {
   expect(PEAK_DEFAULTS).toEqual({ reference: 91.1876, halfWidth: 10, naturalWidth: 2.4952 });
 });

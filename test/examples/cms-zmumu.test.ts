@@ -44,7 +44,7 @@ test.skipIf(FILE === undefined)(
       expect(found.chi2 / found.ndf).toBeLessThan(2);
       expect(found.error).toBeLessThan(0.0025);
 
-      // Independently of what caf did: scale the measured momenta of these runs, and fit again.
+      // Without caf's records and database: scale the measured momenta of these runs, and fit again. The same fit, so this tests the loop, not the model.
       const masses = [...raw].flatMap(([run, { mass, pt }]) =>
         run < low || run > high ? [] : mass.filter((_, index) => Math.min(...pt[index]!) * found.scale > SELECTION.minPt),
       );
