@@ -17,13 +17,13 @@ export async function findLog(results: string, argument: string | undefined, att
   if (argument === undefined) return { kind: 'events', calibration: null, iteration: null };
   const [calibration = '', ...rest] = argument.replace(/\/+$/, '').split('/');
   const names = directoriesIn(results).filter((name) => name !== 'objects');
-  const base = join(results, known('calibration', calibration, names, results));
+  const base = join(results, known('calibration', calibration, names, ''));
   const iterations = directoriesIn(base).filter((name) => /^\d+$/.test(name));
   const newest = iterations.toSorted((a, b) => Number(a) - Number(b)).at(-1);
   const hasIteration = /^\d+$/.test(rest[0] ?? '');
   if (rest.length === 0) return { kind: 'events', calibration, iteration: null };
   if (newest === undefined) throw new CafError('CAF_USAGE', `'${calibration}' has no iteration yet`, { hint: `caf logs ${calibration}` });
-  const iteration = hasIteration ? known('iteration', rest[0] ?? '', iterations, base) : newest;
+  const iteration = hasIteration ? known('iteration', rest[0] ?? '', iterations, calibration) : newest;
   const [name, job, ...tooMany] = hasIteration ? rest.slice(1) : rest;
   if (name === undefined) return { kind: 'events', calibration, iteration: Number(iteration) };
   if (tooMany.length > 0) {
@@ -41,13 +41,13 @@ function findAlgorithmLog(iteration: string, at: string, name: string): FoundLog
     throw new CafError('CAF_USAGE', `'${name}' is a collection of ${at}: which of its jobs?`, { hint: `caf logs ${at}/${name}/0` });
   }
   const algorithms = directoriesIn(join(iteration, 'algorithms'));
-  const directory = join(iteration, 'algorithms', known('algorithm', name, [...algorithms, ...collections], iteration));
+  const directory = join(iteration, 'algorithms', known('algorithm', name, [...algorithms, ...collections], at));
   return { kind: 'output', title: `${at}/${name}`, files: outputFiles(directory), directory };
 }
 
 async function findJobLog(iteration: string, at: string, name: string, job: string, attempt: number | null): Promise<FoundLog> {
   const collector = join(iteration, 'collector');
-  const collection = join(collector, known('collection', name, directoriesIn(collector), iteration));
+  const collection = join(collector, known('collection', name, directoriesIn(collector), at));
   const attempts = directoriesIn(collection).flatMap((entry) => {
     const [, number, n] = /^(\d+)\.attempt-(\d+)$/.exec(entry) ?? [];
     return number === job && n !== undefined ? [Number(n)] : [];
@@ -82,7 +82,7 @@ async function readAttempt(directory: string): Promise<number | null> {
 /** Names come from the disk, so that nothing outside the results directory can be asked for. */
 function known(what: string, name: string, names: readonly string[], where: string): string {
   if (names.includes(name)) return name;
-  const near = nearest(name, names);
+  const near = what === 'iteration' ? null : nearest(name, names);
   const shown = names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).slice(0, 8);
   const hint =
     near !== null
@@ -90,7 +90,7 @@ function known(what: string, name: string, names: readonly string[], where: stri
       : shown.length > 0
         ? `there are: ${shown.join(', ')}${names.length > 8 ? ', ...' : ''}`
         : 'caf status';
-  throw new CafError('CAF_USAGE', `There is no ${what} '${name}' in ${where}`, { hint });
+  throw new CafError('CAF_USAGE', `There is no ${what} '${name}'${where === '' ? ' here' : ` in ${where}`}`, { hint });
 }
 
 function directoriesIn(directory: string): string[] {

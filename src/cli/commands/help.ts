@@ -13,6 +13,9 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['TERM', 'dumb = no live screen, no colours'],
   ['LC_ALL, LC_CTYPE, LANG', 'the first that is set: symbols beyond ASCII only where it names UTF-8'],
   ['TMPDIR', 'temporary files'],
+  ['CAF_CONFIG_TIMEOUT_MS', 'how long a config may take to load, in milliseconds (30000)'],
+  ['CAF_FILESYSTEM', 'network or local: what the results directory is taken to lie on'],
+  ['CAF_LEASE_STALE_MS', 'after how long without a sign of life a caf on another host counts as gone (300000)'],
 ];
 
 const topics: Readonly<Record<string, () => readonly string[]>> = {
