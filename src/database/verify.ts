@@ -10,7 +10,7 @@ import { type EntryRow, type PayloadRow, segmentsOf, viewOfEntries } from './con
 import { parseDatabaseText } from './database-text.ts';
 import { chainDigestOf, contentIdOf, versionIdOf, viewIdOf } from './identity.ts';
 import { openImageReader } from './image-reader.ts';
-import { IMAGE_FILE, indexPayloadFiles, LOCK_FILE, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
+import { formatDatabaseText, IMAGE_FILE, indexPayloadFiles, LOCK_FILE, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
 import { type DatabaseReader, findDatabase, openDatabase, readImage } from './open.ts';
 import { readLock } from './queries.ts';
 import { openReadOnly } from './sqlite.ts';
@@ -209,7 +209,9 @@ function checkText(directory: string, entries: readonly EntryRow[], report: Repo
     report(4, path, 'file', `a database.txt with ${entries.length} lines`, 'missing');
     return;
   }
-  const { lines, errors } = parseDatabaseText(readFileSync(path, 'utf8'));
+  const text = readFileSync(path, 'utf8');
+  if (text === formatDatabaseText(entries)) return;
+  const { lines, errors } = parseDatabaseText(text);
   for (const { line, code, message } of errors) report(4, `${path}:${line}`, 'line', 'a line as exported', `${message} (${code})`);
   const expected = entries.map(({ payload, lo, hi }) => `${payload.name} ${payload.revision} ${formatIov(keysToIov(lo, hi))}`);
   for (let at = 0; at < Math.max(expected.length, lines.length); at++) {
@@ -220,6 +222,8 @@ function checkText(directory: string, entries: readonly EntryRow[], report: Repo
       return;
     }
   }
+  if (errors.length === 0)
+    report(4, path, 'text', 'the same entries in the form they were written', 'the same entries, written differently');
 }
 
 /** Levels 5 and 6. Returns how many payloads were read. */
