@@ -1,11 +1,11 @@
 // Forks a Node child for each algorithm: passes its messages on, watches its time, and turns every way to die into an outcome.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readlinkSync, readSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { boundLogs, finishLogs, openLog } from '../backends/attempt-logs.ts';
 import { killTree, leftGroup } from '../backends/kill-tree.ts';
-import { type ProcessStat, readStat } from '../backends/process-tree.ts';
+import { type ProcessStat, readAllStats, readStat } from '../backends/process-tree.ts';
 import { errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { formatRun, type Run } from '../domain/iov.ts';
@@ -70,6 +70,7 @@ async function runInChild(
   if (signal.aborted) return cancelled;
   const { directory, algorithm } = run.job;
   mkdirSync(directory, { recursive: true });
+  await endLeftover(directory);
   const stderrBefore = statSync(join(directory, STDERR_FILE), { throwIfNoEntry: false })?.size ?? 0;
   const child = startChild(settings, run);
   const leader = leaderOf(child);
@@ -158,6 +159,26 @@ async function runInChild(
     clearInterval(logCheck);
     signal.removeEventListener('abort', onAbort);
     finishLogs(directory, settings.maxLogBytes);
+  }
+}
+
+/**
+ * A child in the middle of a long computation notices the death of its caf only afterwards: an earlier invocation's may still be at work
+ * in this directory. It is known by its log, and by leading a session, as only our children do that write there.
+ */
+async function endLeftover(directory: string): Promise<void> {
+  const log = join(realpathSync(directory), STDOUT_FILE);
+  if (!existsSync(log)) return;
+  const leaders = readAllStats().filter((stat) => stat.pid === stat.session && stat.pid !== process.pid);
+  await Promise.all(leaders.filter(({ pid }) => outputOf(pid) === log).map((leader) => killTree(leader, 0)));
+}
+
+/** Another user's process, or one that has just ended, has no output that we could read. */
+function outputOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/1`);
+  } catch {
+    return null;
   }
 }
 

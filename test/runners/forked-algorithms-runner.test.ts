@@ -1,13 +1,15 @@
 // The real child process under the real runner: every way an algorithm can end, and what survives it.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, watch, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeDatabase } from '../../src/database/chain.ts';
 import { publishDatabase } from '../../src/database/publish.ts';
 import type { TransactionInput } from '../../src/database/types.ts';
 import type { ExecutionRecord } from '../../src/domain/execution.ts';
-import { type Bench, createBench, type Story, ZOD } from './strategy-bench.ts';
+import { type Bench, CHILD, createBench, type Story, ZOD } from './strategy-bench.ts';
 
 /** A shell script as a program, as it is written in a config. */
 const shell = (script: string, ...rest: readonly string[]): string => `command(${JSON.stringify(['sh', '-c', script, ...rest])})`;
@@ -413,23 +415,40 @@ describe('a child that dies', () => {
     expect(readFileSync(join(bench.directory(), 'stdout'), 'utf8')).toContain('this log had');
   });
 
-  it('with caf: when caf is killed, the child and its program end at once', async () => {
-    bench.writeAlgorithm(`run: command(['sh', '-c', 'echo $$ $PPID; sleep 1000; true'])`);
+  /** Another caf, in a process of its own. */
+  const startCaf = (): ChildProcess => {
     const job = bench.job();
-    mkdirSync(job.directory, { recursive: true });
     const script = join(bench.root, 'parent.ts');
     writeFileSync(
       script,
       `import { createForkedAlgorithmsRunner } from '${new URL('../../src/runners/forked-algorithms-runner.ts', import.meta.url).href}';
        const nothing = () => undefined;
-       const runner = createForkedAlgorithmsRunner({ childUrl: new URL('${new URL('../../src/worker/strategy-child.ts', import.meta.url).href}') });
+       const runner = createForkedAlgorithmsRunner({ childUrl: new URL('${CHILD.href}') });
        await runner.run({ job: ${JSON.stringify(job)}, executionTimeLimitMs: 1e9, env: process.env }, { ready: nothing, executionStarted: nothing, executionFinished: nothing, resultReported: nothing, warning: nothing }, new AbortController().signal);`,
     );
-    const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const output = join(job.directory, 'execution-0', 'stdout');
+    return spawn(process.execPath, [script], { stdio: ['ignore', 'ignore', 'inherit'] });
+  };
+
+  it('with caf: when caf is killed, the child and its program end at once', async () => {
+    bench.writeAlgorithm(`run: ${shell('echo $$ $PPID; sleep 1000; true')}`);
+    const caf = startCaf();
+    const output = join(bench.directory(), 'execution-0', 'stdout');
     const pids = await until(() => (existsSync(output) ? readFileSync(output, 'utf8').match(/^(\d+) (\d+)\n/) : null));
-    parent.kill('SIGKILL');
+    caf.kill('SIGKILL');
     await until(() => (isAlive(Number(pids[1])) || isAlive(Number(pids[2])) ? null : true));
+  });
+
+  it('too late, because it was busy when caf was killed, is ended by the next invocation before that begins', async () => {
+    bench.writeAlgorithm(`run: () => { writeFileSync('pid', String(process.pid)); for (;;); }`);
+    const caf = startCaf();
+    const file = join(bench.directory(), 'pid');
+    const pid = await until(() => (existsSync(file) ? Number(readFileSync(file, 'utf8')) || null : null));
+    caf.kill('SIGKILL');
+    await once(caf, 'exit');
+    expect(isAlive(pid)).toBe(true);
+    bench.writeAlgorithm(`run: ({ commit }) => { commit(Mean, { mean: [1] }); return 'ok'; }`);
+    const { outcome } = await bench.run({ on: { executionStarted: () => expect(isAlive(pid)).toBe(false) } });
+    expect(outcome).toEqual({ finalState: 'completed', gaps: null, error: null });
   });
 });
 
@@ -594,11 +613,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks again at each turn of the event loop: for what other processes do, which send no event. */
+/** Asks again and again: for what other processes do, which send no event. */
 async function until<T>(ask: () => T | null): Promise<T> {
   for (;;) {
     const answer = ask();
     if (answer !== null) return answer;
-    await new Promise((resolve) => setImmediate(resolve));
+    await setTimeout(5);
   }
 }
