@@ -1,7 +1,9 @@
 // `caf cancel`: ends the invocation that works on a results directory, and its running jobs.
 import type { Command } from 'commander';
 import { CafError } from '../../domain/errors.ts';
+import type { ProcessIdentity } from '../../domain/job.ts';
 import { shortPath } from '../../report/error-text.ts';
+import { count } from '../../report/text.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { findResults } from '../results.ts';
@@ -10,9 +12,9 @@ interface CancelOptions {
   readonly keepJobs?: boolean;
 }
 
-/** Between the two signals: the first must have been handled. */
-const SECOND_SIGNAL_MS = 500;
-const LOOK_MS = 200;
+const LOOK_MS = 50;
+/** From SIGTERM to SIGKILL, for jobs. */
+const GRACE_MS = 5000;
 const PATIENCE_MS = 60_000;
 
 export function registerCancel(program: Command, io: Io): void {
@@ -24,35 +26,41 @@ export function registerCancel(program: Command, io: Io): void {
     .option('--keep-jobs', 'let running jobs run on: the next caf run adopts them')
     .action((directory: string | undefined, options: CancelOptions) => cancel(directory, options, io));
   addExamples(command, [
-    ['caf cancel', 'as Ctrl-C twice'],
+    ['caf cancel', 'as Ctrl-C twice; also ends what a killed caf has left'],
     ['caf cancel --keep-jobs', 'as Ctrl-C once'],
   ]);
 }
 
 async function cancel(directory: string | undefined, { keepJobs }: CancelOptions, io: Io): Promise<void> {
   const results = await findResults(directory, io);
-  const { openJournalForReading } = await import('../../database/journal-reader.ts');
-  const { processLife, isSameProcess } = await import('../../backends/process-identity.ts');
-  const reader = openJournalForReading(results);
-  const { owner } = reader.status();
-  reader.close();
   const name = shortPath(results, io.cwd);
-  if (owner === null || processLife(owner) === 'gone') {
-    io.stderr.write(`nothing to cancel: no caf works on ${name}\n`);
-    return;
+  const owner = await readOwner(results);
+  const ended = owner === null ? false : await endOwner(owner, name, io);
+  const jobs = keepJobs === true ? 0 : await endJobs(results);
+  if (jobs > 0) io.stderr.write(`ended ${count(jobs, 'running job')}\n`);
+  io.stderr.write(ended || jobs > 0 ? '\n  caf run   continue\n' : `nothing to cancel: no caf works on ${name}\n`);
+}
+
+async function readOwner(results: string): Promise<ProcessIdentity | null> {
+  const { openJournalForReading } = await import('../../database/journal-reader.ts');
+  const reader = openJournalForReading(results);
+  try {
+    return reader.status().owner;
+  } finally {
+    reader.close();
   }
+}
+
+/** As Ctrl-C once: it stops, and leaves its jobs. False when it was gone already. */
+async function endOwner(owner: ProcessIdentity, name: string, io: Io): Promise<boolean> {
+  const { processLife, isSameProcess } = await import('../../host/process-identity.ts');
+  if (processLife(owner) === 'gone') return false;
   if (!isSameProcess(owner)) {
     throw new CafError('CAF_RESULTS_LOCKED', `${name} is in use by pid ${owner.pid} on ${owner.host}, another machine`, {
-      hint: `on ${owner.host}: kill -TERM ${owner.pid}`,
+      hint: `on ${owner.host}: caf cancel`,
     });
   }
-  io.stderr.write(`ending caf pid ${owner.pid} on ${owner.host}${keepJobs === true ? '; its jobs run on' : ' and its jobs'}\n`);
   signal(owner.pid);
-  if (keepJobs !== true) {
-    await pause(SECOND_SIGNAL_MS);
-    // Asked again before each signal: pids are reused.
-    if (isSameProcess(owner)) signal(owner.pid);
-  }
   const giveUpAt = performance.now() + PATIENCE_MS;
   while (isSameProcess(owner)) {
     if (performance.now() > giveUpAt) {
@@ -62,7 +70,25 @@ async function cancel(directory: string | undefined, { keepJobs }: CancelOptions
     }
     await pause(LOOK_MS);
   }
-  io.stderr.write('ended\n\n  caf run   continue\n');
+  io.stderr.write(`ended caf pid ${owner.pid}\n`);
+  return true;
+}
+
+/** Ends what this machine still runs for the campaign: also what a caf that was killed has left. How many. */
+async function endJobs(results: string): Promise<number> {
+  const { openJournalForReading } = await import('../../database/journal-reader.ts');
+  const { isSameProcess } = await import('../../host/process-identity.ts');
+  const { killTree } = await import('../../backends/kill-tree.ts');
+  const { readStat } = await import('../../backends/process-tree.ts');
+  const reader = openJournalForReading(results);
+  const attempts = reader.journal?.unfinishedAttempts() ?? [];
+  reader.close();
+  const leaders = attempts.flatMap(({ process }) => {
+    const stat = process !== null && isSameProcess(process) ? readStat(process.pid) : null;
+    return stat === null ? [] : [stat];
+  });
+  await Promise.all(leaders.map((leader) => killTree(leader, GRACE_MS)));
+  return leaders.length;
 }
 
 function signal(pid: number): void {
