@@ -151,7 +151,7 @@ function describeFile(path: string): FileFacts {
     if (known?.state === state) return known.facts;
     const sha256 = createHash('sha256');
     const md5 = createHash('md5');
-    const buffer = Buffer.allocUnsafe(1 << 20);
+    const buffer = Buffer.allocUnsafe(Math.min(1 << 20, Math.max(Number(stats.size), 4096)));
     let size = 0;
     let whole: Buffer | null = null;
     for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {

@@ -145,10 +145,11 @@ export async function copyHashed(source: FileHandle, target: string): Promise<St
 async function pump(source: FileHandle, target: FileHandle | null): Promise<StoredBytes> {
   const sha256 = createHash('sha256');
   const md5 = createHash('md5');
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  // Not larger than the file: a thousand small payloads would otherwise keep the garbage collector busy with megabytes.
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max((await source.stat()).size, 4096)));
   let size = 0;
   for (;;) {
-    const { bytesRead } = await source.read(buffer, 0, CHUNK_BYTES, size);
+    const { bytesRead } = await source.read(buffer, 0, buffer.length, size);
     if (bytesRead === 0) break;
     const piece = buffer.subarray(0, bytesRead);
     sha256.update(piece);

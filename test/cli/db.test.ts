@@ -1,0 +1,161 @@
+// `caf db` from the command line: the answer on stdout, exit codes, and the same shapes for machines.
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { publishDatabase } from '../../src/database/publish.ts';
+import { encodePayload } from '../../src/payloads/codec.ts';
+import { putValue } from '../../src/payloads/store.ts';
+import type { Io, Stream } from '../../src/report/io.ts';
+import { Bench, type Row, sha256, transaction } from '../database/support.ts';
+
+interface Ended {
+  readonly out: string;
+  readonly err: string;
+  readonly code: number;
+}
+
+async function caf(cwd: string, ...argv: string[]): Promise<Ended> {
+  let code = 0;
+  const texts = { out: '', err: '' };
+  const stream = (name: 'out' | 'err'): Stream => ({
+    write: (text) => {
+      texts[name] += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
+    },
+    isTTY: false,
+    columns: 120,
+    rows: 24,
+    isClosed: false,
+    onResize: () => () => undefined,
+    onClose: () => () => undefined,
+  });
+  const io: Io = {
+    stdout: stream('out'),
+    stderr: stream('err'),
+    env: { LANG: 'C.UTF-8' },
+    cwd,
+    setExitCode: (value) => {
+      code = value;
+    },
+  };
+  await main(['db', ...argv], io);
+  return { ...texts, code };
+}
+
+const ROWS: Row[] = [
+  ['Alignment', 'good', '1,0,1,10'],
+  ['Alignment', 'better', '1,5,-1,-1'],
+];
+
+async function bench(): Promise<Bench> {
+  const made = new Bench();
+  await made.publish('a', ROWS);
+  await made.publish('b', [['Alignment', 'base', '0,0,-1,-1']]);
+  const payload = { ...(await putValue(made.objects, 'Pedestals', encodePayload({ mean: [1.5] }))), iov: null };
+  await publishDatabase(
+    { entries: [{ payload, iov: [7, 12, 7, 12], transaction: 0 }], transactions: [transaction()], parents: [], chain: null },
+    { directory: join(made.root, 'values'), objects: made.objects },
+  );
+  return made;
+}
+
+describe('caf db', () => {
+  it('shows a table for people and a document for machines', async () => {
+    const { root } = await bench();
+    const { out, code } = await caf(root, 'show', 'a');
+    expect(code).toBe(0);
+    expect(out.replace(/version \w{12}/, 'version <id>')).toMatchInlineSnapshot(`
+      "a   committed   version <id>   2 entries   2 payloads
+
+      payload     valid        revision   hash       made by                size
+      Alignment   1:0 – 1:10   755f85     770e6076   pedestals means it 0   4 bytes
+      Alignment   1:5 – open   851800     d7d5dcc3   pedestals means it 0   6 bytes
+      "
+    `);
+    const shown = JSON.parse((await caf(root, 'show', 'a', '--json')).out);
+    expect(shown).toMatchObject({ v: 1, state: 'committed', entries: [{ seq: 1, name: 'Alignment', iov: [1, 0, 1, 10] }, { seq: 2 }] });
+    expect(shown.view.map((segment: { iov: number[] }) => segment.iov)).toEqual([
+      [1, 0, 1, 4],
+      [1, 5, -1, -1],
+    ]);
+  });
+
+  it('gets bytes and values', async () => {
+    const { root } = await bench();
+    expect((await caf(root, 'get', 'a', 'Alignment', '1', '4')).out).toBe('good');
+    expect((await caf(root, 'get', 'values', 'Pedestals', '7', '12')).out).toBe('{"mean":[1.5]}\n');
+    expect(JSON.parse((await caf(root, 'get', 'values', 'Pedestals', '7', '12', '--json')).out)).toMatchObject({
+      v: 1,
+      name: 'Pedestals',
+      effective: [7, 12, 7, 12],
+      iov: [7, 12, 7, 12],
+      madeBy: { calibration: 'pedestals', algorithm: 'means', iteration: 0 },
+      value: { mean: [1.5] },
+    });
+    const missing = await caf(root, 'get', 'a', 'Alignment', '0', '4');
+    expect([missing.code, missing.out]).toEqual([1, '']);
+    expect(missing.err).toMatch(/CAF_DB_NOT_FOUND/);
+    expect((await caf(root, 'get', 'a', 'Alignment', 'x', '4')).code).toBe(2);
+  });
+
+  it('compares, flattens, tells the chain and the log', async () => {
+    const { root } = await bench();
+    expect(JSON.parse((await caf(root, 'diff', 'b', 'a', '--json')).out).changes[0]).toEqual({
+      name: 'Alignment',
+      iov: [0, 0, 0, -1],
+      from: sha256('base'),
+      to: null,
+    });
+    expect((await caf(root, 'diff', 'a', 'a')).out).toBe('no difference: both give the same answers\n');
+    const flattened = await caf(root, 'flatten', 'a', 'b', '--into', 'flat', '--iov', '0,0,1,7', '--json');
+    expect(JSON.parse(flattened.out)).toMatchObject({ v: 1, entries: 3, directory: join(root, 'flat') });
+    expect((await caf(root, 'flatten', 'a', '--into', 'flat')).code).toBe(2);
+    expect(JSON.parse((await caf(root, 'chain', 'flat', '--json')).out).databases).toMatchObject([
+      { found: 'as locked' },
+      { found: 'as locked' },
+    ]);
+    expect((await caf(root, 'chain', 'flat')).out).toMatch(/highest priority first/);
+    expect(JSON.parse((await caf(root, 'log', 'flat', '--json')).out).parents).toHaveLength(2);
+    expect((await caf(root, 'log', 'flat')).out).toMatch(/physicist@login02.*pedestals means it 0/);
+  });
+
+  it('verifies, and ends with 1 when something is wrong', async () => {
+    const { root } = await bench();
+    const sound = await caf(root, 'verify', 'a');
+    expect(sound.out).toMatch(/is sound {3}2 entries, 2 payloads, 2 read/);
+    expect(sound.code).toBe(0);
+    const file = join(root, 'a', readdirSync(join(root, 'a')).find((name) => name.startsWith('Alignment_rev_755f85'))!);
+    chmodSync(file, 0o644);
+    writeFileSync(file, 'gOod');
+    const damaged = await caf(root, 'verify', 'a');
+    expect(damaged.code).toBe(1);
+    expect(damaged.out).toContain(`expected ${sha256('good')}\n    found    ${sha256('gOod')}`);
+    expect((await caf(root, 'verify', 'a', '--no-read-data')).code).toBe(0);
+    expect(
+      (await caf(root, 'verify', 'a', '--read-data-subset', '1/2')).code +
+        (await caf(root, 'verify', 'a', '--read-data-subset', '2/2')).code,
+    ).toBe(1);
+    expect(JSON.parse((await caf(root, 'verify', 'a', '--json')).out)).toMatchObject({ v: 1, ok: false, problems: [{ level: 6 }] });
+    expect((await caf(root, 'verify', 'nothing')).code).toBe(2);
+    expect((await caf(root, 'verify', 'a', '--read-data-subset', '3/2')).code).toBe(2);
+  });
+
+  it('imports what it exports, and lists every bad line', async () => {
+    const { root } = await bench();
+    expect((await caf(root, 'export', 'a', '--into', 'out')).out).toBe('2 entries and 2 payload files written to out\n');
+    const imported = await caf(root, 'import', 'out/database.txt', '--into', 'back', '--message', 'from a colleague');
+    expect(imported.out).toMatch(/back {3}2 entries {3}version/);
+    expect(JSON.parse((await caf(root, 'log', 'back', '--json')).out).transactions).toMatchObject([
+      { message: 'from a colleague', entries: 2 },
+    ]);
+    const text = join(root, 'out', 'database.txt');
+    const lines = readFileSync(text, 'utf8');
+    chmodSync(text, 0o644);
+    writeFileSync(text, `${lines}dbstore/Alignment 755f85 -1,-1,3,4\n`);
+    const strict = await caf(root, 'import', 'out/database.txt', '--into', 'again');
+    expect([strict.code, existsSync(join(root, 'again'))]).toEqual([2, false]);
+    expect(strict.err).toMatch(/CAF_IOV_NEGATIVE/);
+    const lenient = await caf(root, 'import', 'out/database.txt', '--into', 'again', '--lenient');
+    expect(lenient.out).toMatch(/line \d+: the lower bound -1 in -1,-1,3,4 is read as 0/);
+  });
+});
