@@ -54,12 +54,7 @@ type Doing =
 const LOG_CHECK_MS = 250;
 
 const failed = (error: ErrorText): AlgorithmOutcome => ({ finalState: 'failed', gaps: null, error });
-const cancelled: AlgorithmOutcome = {
-  finalState: 'failed',
-  gaps: null,
-  error: { code: 'CAF_INTERRUPTED', message: 'The algorithm was interrupted; its finished executions are kept.' },
-  cancelled: true,
-};
+const cancelled: AlgorithmOutcome = { finalState: 'failed', gaps: null, error: null, cancelled: true };
 
 async function runInChild(
   settings: Settings,

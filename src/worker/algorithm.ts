@@ -36,7 +36,7 @@ export interface AlgorithmSurroundings {
 export interface Algorithm {
   /** Rejects with CAF_ALGORITHM_SETUP. */
   setup(runs: readonly Run[]): Promise<void>;
-  /** Never rejects for what the algorithm does wrong: that is result `failure` with its error. Rejects with CAF_DISK_FULL. */
+  /** Never rejects for what the algorithm does wrong: that is result `failure` with its error. Rejects when the payloads cannot be stored. */
   execute(seq: number, runs: readonly Run[], iov: Iov): Promise<ExecutionRecord>;
   /** Rejects with CAF_ALGORITHM_FAILED. */
   findBoundaries(runs: readonly Run[]): Promise<readonly Run[]>;
@@ -153,22 +153,23 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
         seconds: Math.round(performance.now() - startedAt) / 1000,
         ...rest,
       });
+      let answer: Answer;
+      let queue: PayloadQueue;
       try {
-        let answer: Answer;
-        let queue: PayloadQueue;
         if (isCommand(parts.run)) [answer, queue] = await runCommand(parts.run, seq, runs, iov, around.rules);
         else {
           queue = createPayloadQueue(around.rules, job.directory, iov);
           answer = await runFunction(parts.run, runs, iov, queue);
         }
-        const counts = answer.result === 'ok' || answer.result === 'iterate';
-        return record({ ...answer, payloads: counts ? await queue.store() : [], error: null });
       } catch (error) {
         if (isOfTheSurroundings(error)) throw error;
         const text = describeFailure(error, job.configPath);
         log.error(`execution ${seq} failed: ${text}`, error instanceof Error && !(error instanceof CafError) ? { stack: error.stack } : {});
         return record({ result: 'failure', payloads: [], metadata: {}, error: text });
       }
+      // Outside of the try: a store that cannot be written is no failure of the algorithm.
+      const counts = answer.result === 'ok' || answer.result === 'iterate';
+      return record({ ...answer, payloads: counts ? await queue.store() : [], error: null });
     },
 
     async findBoundaries(runs) {

@@ -1,7 +1,20 @@
 // The real child process under the real runner: every way an algorithm can end, and what survives it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, watch, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -325,6 +338,26 @@ describe('an execution that goes wrong is a failure with its reason', () => {
     expect(execution?.payloads.map(({ iov }) => iov)).toEqual([null, [7, 2, 7, 2]]);
   });
 
+  it('a damaged line of a collector ends the algorithm with file and line', async () => {
+    const job = bench.addJob([[[7, 1], 'adc', 1]]);
+    appendFileSync(join(job.directory, 'records.ndjson'), '{"run": [7, 2], "na');
+    bench.writeAlgorithm(`run: () => 'ok'`);
+    const { outcome } = await bench.run();
+    expect(outcome.error?.code).toBe('CAF_RECORDS_DAMAGED');
+    expect(outcome.error?.message).toContain(`Line 2 of ${join(job.directory, 'records.ndjson')} cannot be read`);
+  });
+
+  it('an object store that cannot be written is no result of the algorithm: the execution is not recorded', async () => {
+    bench.addJob([[[7, 1], 'adc', 1]]);
+    rmSync(bench.objects, { recursive: true });
+    writeFileSync(bench.objects, 'in the way');
+    bench.writeAlgorithm(`run: ({ commit }) => { commit(Mean, { mean: [1] }); return 'ok'; }`);
+    const story = await bench.run();
+    expect(story.executions).toEqual([]);
+    expect(story.outcome.finalState).toBe('failed');
+    expect(story.outcome.error?.message).toContain('objects');
+  });
+
   it('a failing setup ends the algorithm with its reason', async () => {
     bench.addJob([[[7, 1], 'adc', 1]]);
     bench.writeAlgorithm(`setup: () => { throw new Error('no geometry'); }, run: () => 'ok'`);
@@ -390,7 +423,7 @@ describe('a child that dies', () => {
     });
     const { outcome, executions } = await bench.run({ signal: stop.signal });
     watcher.close();
-    expect(outcome).toMatchObject({ finalState: 'failed', cancelled: true });
+    expect(outcome).toEqual({ finalState: 'failed', gaps: null, error: null, cancelled: true });
     expect(executions).toEqual([]);
     expect(isAlive(Number(readFileSync(join(bench.directory(), 'pid'), 'utf8')))).toBe(false);
   });
