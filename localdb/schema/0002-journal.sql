@@ -70,6 +70,7 @@ CREATE TABLE jobs(                             -- jobs that were started at leas
   state         TEXT NOT NULL CHECK(state IN ('started','succeeded','failed','cancelled')),
   attempt       INTEGER NOT NULL,              -- the newest; of a finished job the one that counts
   first_attempt INTEGER NOT NULL,              -- since it was last given up: retries are counted from here
+  inputs        TEXT NOT NULL,                 -- digest of its input files and arguments
   cause         TEXT,
   detail        TEXT,
   warnings      TEXT,                          -- JSON array; null = none

@@ -10,9 +10,19 @@ export interface JobSubmission extends JobKey {
   readonly directory: string;
   readonly resources: Resources;
   readonly task: /** Spawned directly. `env` is complete: nothing else is inherited. */
-    | { readonly kind: 'program'; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
+    | {
+        readonly kind: 'program';
+        readonly argv: readonly string[];
+        readonly env: Readonly<Record<string, string>>;
+        readonly setup: readonly string[];
+      }
     /** A function of the config, run by a warm Node child that has loaded the config. */
-    | { readonly kind: 'function'; readonly configPath: string; readonly env: Readonly<Record<string, string>> };
+    | {
+        readonly kind: 'function';
+        readonly configPath: string;
+        readonly env: Readonly<Record<string, string>>;
+        readonly setup: readonly string[];
+      };
 }
 
 /** How an attempt left the backend. What it means is judged by run-job, with result.json and outputs at hand. */

@@ -5,13 +5,14 @@ import { totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ProcessIdentity } from '../domain/job.ts';
+import { isSameProcess, ownIdentity } from '../host/process-identity.ts';
 import { JOB_FILE, RESULT_FILE } from '../worker/contract.ts';
 import { openLog } from './attempt-logs.ts';
 import type { AttemptEnd, Backend, JobSubmission, RunningJob } from './backend.ts';
 import { createJobWatch } from './job-watch.ts';
-import { isSameProcess, ownIdentity } from './process-identity.ts';
 import { type ProcessStat, readStat } from './process-tree.ts';
 import { type Following, followJob } from './running-job.ts';
+import { withSetup } from './setup-lines.ts';
 import { createSlots } from './slots.ts';
 import { startErrorText } from './start-error.ts';
 import { createWarmPool, type WarmChild } from './warm-pool.ts';
@@ -66,20 +67,20 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
     return following.job;
   }
 
-  function submitFunction(submission: JobSubmission, configPath: string, env: Env): RunningJob {
+  function submitFunction(submission: JobSubmission, configPath: string, env: Env, setup: readonly string[]): RunningJob {
     const startedAt = performance.now();
     // These two differ from job to job; a function finds them in its job file.
     const { CAF_JOB: _job, CAF_TOKEN: _token, ...shared } = env;
-    const key = JSON.stringify([configPath, Object.entries(shared).sort()]);
-    const warm = pool.take(key) ?? startWarm(key, shared, submission.directory);
+    const key = JSON.stringify([configPath, setup, Object.entries(shared).sort()]);
+    const warm = pool.take(key) ?? startWarm(key, withSetup([process.execPath, ...childArguments], setup), shared, submission.directory);
     if ('failure' in warm) return notStarted(warm.failure, [process.execPath, ...childArguments], submission.directory, shared);
     const following = follow(submission, warm.leader, startedAt);
     pool.give(warm, join(submission.directory, JOB_FILE), following);
     return following.job;
   }
 
-  function startWarm(key: string, env: Env, directory: string): WarmChild | Failure {
-    const child = spawnLogged([process.execPath, ...childArguments], env, directory, true);
+  function startWarm(key: string, argv: readonly string[], env: Env, directory: string): WarmChild | Failure {
+    const child = spawnLogged(argv, env, directory, true);
     if ('failure' in child) return child;
     const warm: WarmChild = { key, child, leader: leaderOf(child), jobs: 0, current: null };
     pool.add(warm);
@@ -101,8 +102,8 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
     submit(submission) {
       const { task } = submission;
       return task.kind === 'program'
-        ? submitProgram(submission, task.argv, task.env)
-        : submitFunction(submission, task.configPath, task.env);
+        ? submitProgram(submission, withSetup(task.argv, task.setup), task.env)
+        : submitFunction(submission, task.configPath, task.env, task.setup);
     },
     adopt(submission, identity) {
       if (!isSameProcess(identity)) return null;

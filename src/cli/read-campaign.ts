@@ -1,14 +1,9 @@
 // From the words on the command line to a checked campaign, and to what its code is.
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { checkConfig } from '../config/check-config.ts';
-import { findConfig } from '../config/find-config.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { createCodeReader } from '../config/code-digest.ts';
+import { loadCampaign } from '../config/load-campaign.ts';
+import type { Settings } from '../config/settings.ts';
 import type { CampaignSpec } from '../domain/calibration.ts';
-import { CafError } from '../domain/errors.ts';
-import type { Iov } from '../domain/iov.ts';
-import { shortPath } from '../report/error-text.ts';
+import { formatIov, type Iov } from '../domain/iov.ts';
 import type { CodeOfCampaign } from '../runners/campaign-plan.ts';
 import type { Io } from './io.ts';
 
@@ -23,30 +18,30 @@ export interface CampaignWords {
 
 export interface ReadCampaign {
   readonly spec: CampaignSpec;
+  /** With the origin of each value. */
+  readonly settings: Settings;
   readonly code: CodeOfCampaign;
 }
 
 /** Throws CafError with all problems at once. */
 export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCampaign> {
-  const path = findConfig(words.config, io.cwd);
-  const { raw, modules } = await loadConfig(path);
-  const checked = checkConfig(raw, {
-    configPath: path,
-    output: words.output === undefined ? undefined : resolve(io.cwd, words.output),
-    backendOverride: words.backend,
-    iov: words.iov,
+  const { spec, modules, settings } = await loadCampaign({
+    config: words.config,
+    flags: { output: words.output, backend: words.backend, iov: words.iov === undefined ? undefined : formatIov(words.iov) },
+    env: io.env,
+    cwd: io.cwd,
   });
-  if (!checked.ok) {
-    const { length } = checked.error;
-    throw new CafError('CAF_CONFIG_INVALID', `${shortPath(path, io.cwd)} has ${length} problem${length === 1 ? '' : 's'}`, {
-      problems: checked.error,
-    });
-  }
-  return { spec: checked.value, code: codeOf(modules) };
+  return { spec, settings, code: codeOf(spec, modules) };
 }
 
-function codeOf(modules: readonly string[]): CodeOfCampaign {
-  const files = Object.fromEntries(modules.map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')]));
-  const all = createHash('sha256').update(JSON.stringify(files)).digest('hex');
-  return { of: () => ({ collectors: all, algorithms: all, files }) };
+function codeOf(spec: CampaignSpec, modules: readonly string[]): CodeOfCampaign {
+  const reader = createCodeReader({ configPath: spec.configPath, modules });
+  const byName = new Map(spec.calibrations.map((calibration) => [calibration.name, calibration]));
+  return {
+    of: (name, recorded) => {
+      const calibration = byName.get(name);
+      if (calibration === undefined) throw new Error(`${name} is not in the config`);
+      return reader.of(calibration, recorded);
+    },
+  };
 }

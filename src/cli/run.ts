@@ -35,6 +35,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
       only,
       code: campaign.code,
       describeDatabase,
+      jobsOf: (name, iteration) => reads?.iteration(name, iteration)?.jobs ?? {},
       hasMissingJobs: (name, iteration) => (reads?.jobCounts(name, iteration).failed ?? 0) > 0,
     });
 

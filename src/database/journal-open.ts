@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { readProcessIdentity } from '../backends/process-identity.ts';
+import { readProcessIdentity } from '../host/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
 import { bytesText, type FileSystem, readFileSystem } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';

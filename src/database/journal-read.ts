@@ -66,6 +66,7 @@ interface JobRow extends JobKey, OutcomeColumns {
   readonly state: 'started' | AttemptOutcome['state'];
   readonly attempt: number;
   readonly first_attempt: number;
+  readonly inputs: string;
   readonly warnings: string | null;
   readonly finished_in: number | null;
 }
@@ -214,6 +215,7 @@ export function createJournalReads(db: Sqlite, invocation: () => number): Journa
     job: row.job,
     attempt: row.attempt,
     firstAttempt: row.first_attempt,
+    inputs: row.inputs,
     finished: row.state === 'started' ? null : outcomeOf(row.state, row),
     warnings: row.warnings === null ? [] : parse(row.warnings),
     reused: row.finished_in !== null && row.finished_in < invocation(),

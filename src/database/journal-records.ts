@@ -64,6 +64,8 @@ export interface JobRecord extends JobKey {
   readonly attempt: number;
   /** The first attempt since the job was last given up: retries count from here. */
   readonly firstAttempt: number;
+  /** Digest of the input files and arguments of the newest attempt. */
+  readonly inputs: string;
   /** Null: in flight. */
   readonly finished: AttemptOutcome | null;
   readonly warnings: readonly string[];

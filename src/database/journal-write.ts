@@ -67,9 +67,9 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
   );
   // A job that was given up and begins again counts its retries from here.
   const startJob = lazily(
-    `INSERT INTO jobs(calibration, iteration, collection, job, state, attempt, first_attempt) VALUES (?, ?, ?, ?, 'started', ?, ?)
+    `INSERT INTO jobs(calibration, iteration, collection, job, state, attempt, first_attempt, inputs) VALUES (?, ?, ?, ?, 'started', ?, ?, ?)
      ON CONFLICT DO UPDATE SET first_attempt = iif(state = 'started', first_attempt, excluded.first_attempt), state = 'started',
-       attempt = excluded.attempt, cause = NULL, detail = NULL, warnings = NULL, finished_in = NULL`,
+       attempt = excluded.attempt, inputs = excluded.inputs, cause = NULL, detail = NULL, warnings = NULL, finished_in = NULL`,
   );
   const spawnAttempt = lazily(`UPDATE attempts SET process = ? WHERE ${OF_JOB} AND attempt = ?`);
   const finishAttempt = lazily(
@@ -205,7 +205,7 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
       }
       case 'attempt.started':
         runOfJob(startAttempt(), entry, entry.attempt, entry.token, entry.directory, json(entry.resources), at);
-        runOfJob(startJob(), entry, entry.attempt, entry.attempt);
+        runOfJob(startJob(), entry, entry.attempt, entry.attempt, entry.inputs);
         return;
       case 'attempt.spawned': {
         const { calibration, iteration, collection, job, attempt } = entry;

@@ -1,6 +1,6 @@
 // The lease on a results directory: who writes the journal, whether it is still alive, and that who lost it writes no more.
 import { randomUUID } from 'node:crypto';
-import { ownIdentity, processLife } from '../backends/process-identity.ts';
+import { ownIdentity, processLife } from '../host/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
 import type { ProcessIdentity } from '../domain/job.ts';
 import type { Sqlite, Statement } from './journal-open.ts';

@@ -16,7 +16,7 @@ function constructorOf(): typeof BetterSqlite3 {
 export function createInMemory(): Sqlite {
   const sqlite = new (constructorOf())(':memory:');
   sqlite.pragma('journal_mode = OFF');
-  sqlite.pragma('foreign_keys = ON');
+  sqlite.pragma('foreign_keys = OFF'); // every reference is made by the code that fills it, and checked by verify
   return sqlite;
 }
 

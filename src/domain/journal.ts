@@ -63,7 +63,13 @@ export type JournalEntry =
     })
   /** Put back to the start of this iteration: its rows and those of later iterations are dropped, and its result. */
   | (InIteration & { readonly kind: 'calibration.reset' })
-  | (InAttempt & { readonly kind: 'attempt.started'; readonly token: string; readonly directory: string; readonly resources: Resources })
+  | (InAttempt & {
+      readonly kind: 'attempt.started';
+      readonly token: string /** Digest of its input files and arguments: a job with other inputs is another job. */;
+      readonly inputs: string;
+      readonly directory: string;
+      readonly resources: Resources;
+    })
   | (InAttempt & { readonly kind: 'attempt.spawned'; readonly process: ProcessIdentity })
   | (InAttempt & { readonly kind: 'attempt.finished'; readonly outcome: AttemptOutcome; readonly usage: Usage | null })
   /** The attempt counts: its directory was renamed into place (succeeded), or no attempt is left (failed). */

@@ -54,7 +54,7 @@ export interface CalibrationOutput {
   readonly error: ErrorText | null;
 }
 
-interface InIteration {
+export interface InIteration {
   readonly calibration: string;
   readonly iteration: number;
 }

@@ -22,6 +22,8 @@ export type JobPast =
 
 export interface JobInput {
   readonly key: JobKey;
+  /** Digest of its input files and arguments. */
+  readonly inputs: string;
   readonly past: JobPast;
   /** Attempts already made, over all invocations. */
   readonly attemptsMade: number;
@@ -237,6 +239,7 @@ export const jobMachine = setup({
             ...context.key,
             attempt: current.attempt,
             token: current.token,
+            inputs: context.inputs,
             directory: current.directory,
             resources: current.resources,
           };

@@ -13,7 +13,7 @@ export interface Past {
 }
 
 export interface Comparison {
-  /** `algorithms` keeps the collector jobs of iteration 0. */
+  /** `algorithms` keeps the collector jobs of iteration 0 whose files and arguments are the same. */
   readonly redo: 'nothing' | 'algorithms' | 'all';
   /** `never run`, `up to date`, or the first change, and how many more there are. */
   readonly reason: string;
@@ -42,11 +42,23 @@ export function compareFingerprints(
   const inAlgorithms = [...describeParts(old.algorithms, now.algorithms, codeReason), ...limits.changes];
   const changes = [...new Set([...inCollectors, ...inAlgorithms])];
 
-  if (inCollectors.length > 0) return { redo: 'all', reason: summary(changes), changes, continues: false };
+  if (inCollectors.length > 0)
+    return {
+      redo: changesOnlyFiles(old.collectors, now.collectors) ? 'algorithms' : 'all',
+      reason: summary(changes),
+      changes,
+      continues: false,
+    };
   if (inAlgorithms.length > 0) return { redo: 'algorithms', reason: summary(changes), changes, continues: false };
   if (limits.continues !== null) return { redo: 'nothing', reason: limits.continues, changes: [limits.continues], continues: true };
   return { redo: 'nothing', reason: 'up to date', changes, continues: false };
 }
+
+/** Then each job is looked at: those whose own files are the same are kept. */
+const changesOnlyFiles = (old: Parts, now: Parts): boolean =>
+  [...new Set([...Object.keys(old), ...Object.keys(now)])].every(
+    (key) => old[key] === now[key] || (key.startsWith('files:') && key in old && key in now),
+  );
 
 const summary = (changes: readonly string[]): string =>
   changes.length > 1 ? `${changes[0]} (and ${changes.length - 1} more)` : (changes[0] ?? 'changed');

@@ -2,7 +2,7 @@
 //
 // part of the calibration                        kept as                              a change redoes
 // ---------------------------------------------  -----------------------------------  ---------------
-// input files: paths, sizes, modification times  files:<collection>                   all
+// input files: paths, sizes, modification times  files:<collection>                   algorithms, and jobs with changed files
 // files -> runs, collect, outputs, split,        <option>:<collection>                all
 //   granularity, setup, container, env           (env by digest: it may be secret)
 // requested IoV, ignored runs                    iov, ignoredRuns                     all

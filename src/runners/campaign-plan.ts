@@ -37,9 +37,10 @@ export interface PlannedCalibration {
   readonly collections: readonly PlannedCollection[];
   /** Jobs per iteration, of all collections. */
   readonly jobs: number;
-  readonly fingerprint: Fingerprint;
+  /** Made when it is asked for: planning thousands that never ran need not read their code. */
+  readonly fingerprint: () => Fingerprint;
   /** Short forms of the fingerprint for provenance. */
-  readonly digests: { readonly inputs: string; readonly code: string; readonly options: string };
+  readonly digests: () => { readonly inputs: string; readonly code: string; readonly options: string };
   readonly redo: 'nothing' | 'all' | 'algorithms';
   /** Completed and unchanged: nothing is to be done. */
   readonly reused: boolean;
@@ -73,6 +74,8 @@ export interface PlanRequest {
   /** Code digests per calibration, and the files of code. */
   readonly code: CodeOfCampaign;
   readonly describeDatabase: (path: string) => ChainMember;
+  /** Jobs per collection of this iteration, as it was last begun; {} when it never was. */
+  readonly jobsOf: (calibration: string, iteration: number) => Readonly<Record<string, number>>;
   /** Whether jobs of this iteration failed for good. */
   readonly hasMissingJobs: (calibration: string, iteration: number) => boolean;
 }
@@ -125,25 +128,27 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
     const members = [...calibration.databases, ...spec.databases].map(describe);
     if (problems.length > found) continue;
     const past = request.past(name);
-    const fingerprint = buildFingerprint({
-      calibration,
-      requestedIov: spec.iov,
-      files: Object.fromEntries(collections.map(({ spec: { name: collection }, resolved }) => [collection, resolved])),
-      code: request.code.of(name, past?.fingerprint ?? null),
-      databases: members.flatMap((member) =>
-        member === null ? [] : [{ label: member.label, versionId: member.versionId ?? member.contentId }],
-      ),
-      ancestors: graph.value.ancestors(name),
-      digest,
-    });
-    const decision = decide(request, calibration, past, fingerprint, planned);
+    const fingerprint = once(() =>
+      buildFingerprint({
+        calibration,
+        requestedIov: spec.iov,
+        files: Object.fromEntries(collections.map(({ spec: { name: collection }, resolved }) => [collection, resolved])),
+        code: request.code.of(name, past?.fingerprint ?? null),
+        databases: members.flatMap((member) =>
+          member === null ? [] : [{ label: member.label, versionId: member.versionId ?? member.contentId }],
+        ),
+        ancestors: graph.value.ancestors(name),
+        digest,
+      }),
+    );
+    const decision = decide(request, calibration, past, fingerprint, collections, planned);
     planned.set(name, {
       spec: calibration,
       position: planned.size,
       collections,
       jobs: collections.reduce((sum, { jobs }) => sum + jobs, 0),
       fingerprint,
-      digests: digestsOf(fingerprint, digest),
+      digests: once(() => digestsOf(fingerprint(), digest)),
       ...decision,
       iterations: decision.reused ? (past?.iteration ?? 0) + 1 : 0,
       payloads: decision.reused ? (past?.payloads ?? 0) : 0,
@@ -162,6 +167,14 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
     calibration: (name) => known(planned.get(name), name),
     ancestors: (name) => graph.value.ancestors(name),
     database: (path) => known(databases.get(path), path),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
@@ -218,10 +231,11 @@ const again = (reason: string, redo: 'all' | 'algorithms' = 'all'): Decision => 
 const goOn = (reason: string, start: PlannedCalibration['start']): Decision => ({ redo: 'nothing', reused: false, reason, start });
 
 function decide(
-  { spec, fresh, hasMissingJobs }: PlanRequest,
+  { spec, fresh, hasMissingJobs, jobsOf }: PlanRequest,
   calibration: CalibrationSpec,
   past: CalibrationRecord | null,
-  fingerprint: Fingerprint,
+  fingerprint: () => Fingerprint,
+  collections: readonly PlannedCollection[],
   planned: ReadonlyMap<string, PlannedCalibration>,
 ): Decision {
   if (past === null) return goOn('never run', NOTHING_YET);
@@ -229,11 +243,14 @@ function decide(
   const isUntouched = (past.state === 'init' || past.state === 'blocked') && past.iteration === 0 && past.startedAt === null;
   const unsettled = calibration.dependsOn.filter((name) => planned.get(name)?.reused === false);
   if (unsettled.length > 0 && !isUntouched) return again(`${unsettled.join(', ')} ${unsettled.length === 1 ? 'is' : 'are'} done again`);
-  const { redo, reason, continues } = compareFingerprints(past.fingerprint, fingerprint, {
+  const { redo, reason, continues } = compareFingerprints(past.fingerprint, fingerprint(), {
     past: { iterations: past.iteration + 1, converged: past.converged, hasMissingJobs: hasMissingJobs(calibration.name, past.iteration) },
     base: dirname(spec.configPath),
   });
-  if (redo !== 'nothing') return again(reason, redo);
+  // With fewer jobs than before the numbers of jobs mean other files.
+  const before = jobsOf(calibration.name, 0);
+  const hasFewer = collections.some(({ spec: { name }, jobs }) => jobs < (before[name] ?? 0));
+  if (redo !== 'nothing') return again(reason, hasFewer ? 'all' : redo);
   // Its last iteration is complete: looked at again, its end is judged by the new limits.
   if (continues) return goOn(reason, { checkpoint: 'collector_completed', iteration: past.iteration });
   if (past.state === 'completed') {
@@ -247,7 +264,7 @@ function decide(
   });
 }
 
-function digestsOf(fingerprint: Fingerprint, digest: (text: string) => string): PlannedCalibration['digests'] {
+function digestsOf(fingerprint: Fingerprint, digest: (text: string) => string): ReturnType<PlannedCalibration['digests']> {
   const parts = { ...fingerprint.collectors, ...fingerprint.algorithms };
   const of = (test: (key: string) => boolean) =>
     digest(

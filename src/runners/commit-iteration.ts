@@ -33,7 +33,7 @@ function entriesOf(hands: Hands, spec: CalibrationSpec, iteration: number, algor
 }
 
 function transactionOf(hands: Hands, spec: CalibrationSpec, iteration: number, algorithm: string): TransactionInput {
-  const planned = hands.plan.calibration(spec.name);
+  const digests = hands.plan.calibration(spec.name).digests();
   const counts = hands.journal.jobCounts(spec.name, iteration);
   return {
     at: new Date().toISOString(),
@@ -43,9 +43,9 @@ function transactionOf(hands: Hands, spec: CalibrationSpec, iteration: number, a
     iteration,
     attempt: hands.journal.invocation,
     collectorJob: counts.total === 0 ? null : `${counts.succeeded} of ${counts.total} jobs`,
-    inputsDigest: planned.digests.inputs,
-    codeDigest: planned.digests.code,
-    configDigest: planned.digests.options,
+    inputsDigest: digests.inputs,
+    codeDigest: digests.code,
+    configDigest: digests.options,
     message: counts.failed === 0 ? '' : `${counts.failed} of ${counts.total} collector jobs are missing (quorum ${spec.quorum})`,
   };
 }

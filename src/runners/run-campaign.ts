@@ -57,7 +57,8 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   };
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
-  for (const calibration of planned) preparePlanned(hands, calibration);
+  // Of those that are reused, too: their row says that this campaign holds them.
+  for (const calibration of plan.calibrations) preparePlanned(hands, calibration);
   journal.commit();
   emit(startedEvent(request));
   for (const { spec: calibration, reused, payloads, iterations } of plan.calibrations)
@@ -161,8 +162,8 @@ const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() -
 
 /** Writes the plan of one calibration down, and puts aside what is not valid any more. */
 function preparePlanned(hands: Hands, planned: PlannedCalibration): void {
-  const { spec, fingerprint, reason, redo, position } = planned;
-  hands.journal.append({ kind: 'calibration.planned', calibration: spec.name, position, fingerprint, reason, redo });
+  const { spec, reason, redo, position } = planned;
+  hands.journal.append({ kind: 'calibration.planned', calibration: spec.name, position, fingerprint: planned.fingerprint(), reason, redo });
   if (redo === 'nothing') return;
   // Rows first: a directory without rows is made again, rows without a directory would be believed.
   hands.journal.commit();

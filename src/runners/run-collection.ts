@@ -1,7 +1,11 @@
 // All jobs of one collection in one iteration: a window of job machines moves over the jobs that are not finished.
+import { createHash } from 'node:crypto';
 import { createActor } from 'xstate';
+import type { JobRecord } from '../database/journal-records.ts';
 import type { AttemptOutcome, JobKey } from '../domain/job.ts';
 import type { JobInput, JobOutput } from '../machines/job-machine.ts';
+import { argumentsOfJob, filesOfJob } from '../plan/split.ts';
+import type { PlannedCollection, PlannedFile } from './campaign-plan.ts';
 import type { Hands } from './hands.ts';
 import { type CollectionRun, createJobLogic } from './run-job.ts';
 
@@ -14,6 +18,28 @@ export interface CollectionOutcome {
 }
 
 const MAX_FAILURES_KEPT = 100;
+
+/** A job is the same as before if its files (by size and time) and arguments are: what was finished with others does not count. */
+function createInputsDigest({ spec, files }: PlannedCollection): (job: number) => string {
+  const digestOf = (some: readonly PlannedFile[]) => {
+    const hash = createHash('sha256');
+    for (const { path, size, mtimeNs } of some) hash.update(`${JSON.stringify(path)} ${size} ${mtimeNs}\n`);
+    return hash.digest('hex').slice(0, 32);
+  };
+  let ofAll: string | null = null;
+  return (job) => {
+    const own = filesOfJob(spec.split, files, job);
+    if (own !== files) return digestOf(own);
+    ofAll ??= digestOf(files);
+    return `${ofAll} ${JSON.stringify(argumentsOfJob(spec.split, job))}`;
+  };
+}
+
+function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {
+  if (finished !== null || lastAttempt === null) return { kind: 'none' };
+  if (lastAttempt.outcome === null) return { kind: 'open', record: lastAttempt };
+  return lastAttempt.outcome.state === 'succeeded' ? { kind: 'succeeded', record: lastAttempt } : { kind: 'none' };
+}
 
 /** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
 export async function runCollection(hands: Hands, run: CollectionRun, quorum: number): Promise<CollectionOutcome> {
@@ -52,21 +78,17 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
       actor.send({ type: 'job.begin' });
     });
 
+  const inputsOf = createInputsDigest(run.planned);
   const inputOf = (job: number): JobInput | null => {
     const key: JobKey = { calibration: run.calibration, iteration: run.iteration, collection: spec.name, job };
     const known = past.get(job);
-    if (known?.finished?.state === 'succeeded') return null;
-    const record = known?.lastAttempt ?? null;
+    const inputs = inputsOf(job);
+    const isSame = known?.inputs === inputs;
+    if (isSame && known.finished?.state === 'succeeded') return null;
     return {
       key,
-      past:
-        record === null || known?.finished != null
-          ? { kind: 'none' }
-          : record.outcome === null
-            ? { kind: 'open', record }
-            : record.outcome.state === 'succeeded'
-              ? { kind: 'succeeded', record }
-              : { kind: 'none' },
+      inputs,
+      past: isSame ? pastOf(known) : { kind: 'none' },
       attemptsMade: known === undefined ? 0 : known.attempt + 1,
       retries: spec.retries,
       resources: spec.resources,

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { fromCallback, fromPromise } from 'xstate';
 import type { Admission, AttemptEnd, Backend, JobSubmission, RunningJob } from '../backends/backend.ts';
-import { findProcessWritingTo } from '../backends/find-process.ts';
 import { isCommand } from '../domain/calibration.ts';
 import { type JobKey, jobText } from '../domain/job.ts';
+import { findProcessWritingTo } from '../host/find-process.ts';
 import { type Adoption, type Attempt, type JobEvent, jobMachine } from '../machines/job-machine.ts';
 import { filesOfJob } from '../plan/split.ts';
 import { JOB_FILE, type JobFile, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
@@ -72,7 +72,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       directory: file.outputDirectory,
       resources: attempt.resources,
     };
-    if (!isCommand(spec.collect)) return { ...common, task: { kind: 'function', configPath, env } };
+    if (!isCommand(spec.collect)) return { ...common, task: { kind: 'function', configPath, env, setup: spec.setup } };
     const argv = expandArgv(spec.collect.argv, {
       config: configDirectory,
       files: file.files,
@@ -82,7 +82,12 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
     });
     return {
       ...common,
-      task: { kind: 'program', argv: [...argv, ...file.arguments], env: { ...env, CAF_JOB: join(file.outputDirectory, JOB_FILE) } },
+      task: {
+        kind: 'program',
+        argv: [...argv, ...file.arguments],
+        env: { ...env, CAF_JOB: join(file.outputDirectory, JOB_FILE) },
+        setup: spec.setup,
+      },
     };
   };
 

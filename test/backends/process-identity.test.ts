@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { isSameProcess, ownIdentity, processLife, readProcessIdentity } from '../../src/backends/process-identity.ts';
+import { isSameProcess, ownIdentity, processLife, readProcessIdentity } from '../../src/host/process-identity.ts';
 
 function startSleep(file = 'sleep') {
   const child = spawn(file, ['60'], { stdio: 'ignore' });

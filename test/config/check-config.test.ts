@@ -497,13 +497,15 @@ describe('a collection', () => {
     `);
   });
 
-  test('needs files, unless its jobs are made of arguments', () => {
-    expect(problems(withCollection({ files: [] }))).toMatchInlineSnapshot(`
-      [
-        "calibrations.gain.collections.random.files: expected at least one glob or path; only a collection with split.arguments can do without files",
-      ]
-    `);
+  test('may do without files: it is one job then, or one for each entry of arguments', () => {
+    expect(problems(withCollection({ files: [] }))).toEqual([]);
     expect(problems(withCollection({ files: [], split: { arguments: [['a'], ['b']] } }))).toEqual([]);
+  });
+
+  test('refuses a container on the local backend, which starts none', () => {
+    expect(problems(withCollection({ container: 'sim.sif' }))).toEqual([
+      'calibrations.gain.collections.random.container: the local backend starts no containers: remove it',
+    ]);
   });
 
   test('takes names that a shell would stumble over literally', () => {

@@ -1,4 +1,5 @@
 // Chains: who answers, on which interval, flattened or not (conditions T24 to T29, T42's neighbours), and lock checks.
+import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -414,5 +415,15 @@ describe('a conditions directory for programs', () => {
       ['A', ['A_rev_7fcdd2.txt', 'A_rev_7fcdd2d.txt']],
       ['__proto__', ['__proto___rev_7fcdd2.txt']],
     ]);
+  });
+});
+
+describe('loading this room', () => {
+  it('does not load better-sqlite3 before a database is opened', () => {
+    const modules = ['chain', 'flatten', 'publish', 'queries', 'verify', 'exchange'].map((name) => `../../src/database/${name}.ts`);
+    const code = `${modules.map((name) => `await import(${JSON.stringify(new URL(name, import.meta.url))});`).join('')}
+      const { default: Module } = await import('node:module');
+      console.log(Object.keys(Module._cache).filter((name) => name.includes('better-sqlite3')).length);`;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })).toBe('0\n');
   });
 });

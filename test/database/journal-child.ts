@@ -38,7 +38,7 @@ switch (mode) {
     journal.append(planned('c'));
     for (let job = 0; ; job += 1) {
       const key = { calibration: 'c', iteration: 0, collection: 'x', job, attempt: 0 };
-      journal.append({ kind: 'attempt.started', ...key, token: 't', directory: 'd', resources });
+      journal.append({ kind: 'attempt.started', inputs: 'i0', ...key, token: 't', directory: 'd', resources });
       if (job % 2 === 0) journal.commit();
       else await turn().then(() => turn());
       say(String(job));

@@ -82,6 +82,7 @@ export const ENTRIES: { readonly [K in JournalKind]: Extract<JournalEntry, { rea
   },
   'attempt.started': {
     kind: 'attempt.started',
+    inputs: 'i0',
     ...jobKey(0),
     attempt: 0,
     token: 't0',

@@ -131,6 +131,7 @@ describe('every kind of entry can be read back', () => {
             ...jobKey(0),
             attempt: 0,
             firstAttempt: 0,
+            inputs: 'i0',
             finished: { state: 'succeeded' },
             warnings: ['a record lies outside'],
             reused: true,

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test, vi } from 'vitest';
-import { ownIdentity } from '../../src/backends/process-identity.ts';
+import { ownIdentity } from '../../src/host/process-identity.ts';
 import { openJournalForReading } from '../../src/database/journal-reader.ts';
 import { BEAT_INTERVAL_MS } from '../../src/database/lease.ts';
 import { cafErrorOf, ENTRIES, entriesUpTo, openForTest, startChild, temporaryDirectory } from './journal-support.ts';

@@ -45,6 +45,7 @@ const jobPaths = (['none', 'open', 'succeeded'] as const).flatMap((kind) =>
     jobMachine,
     {
       key,
+      inputs: 'i',
       past: kind === 'none' ? { kind } : { kind, record: record(kind === 'open' ? null : { state: 'succeeded' }) },
       attemptsMade: kind === 'none' ? 0 : 1,
       retries: 2,

@@ -88,13 +88,6 @@ test('equal inputs are up to date, also after the journal', () => {
 
 describe('all is redone when', () => {
   test.each<{ change: Partial<FingerprintInput>; reason: string }>([
-    { change: { files: { random: fileList(8) } }, reason: 'input list changed: + 4 files' },
-    { change: { files: { random: fileList(3) } }, reason: 'input list changed: - 1 file' },
-    { change: { files: { random: fileList(4, 2n) } }, reason: 'input files changed since' },
-    {
-      change: { files: { random: fileList(4).map((file) => ({ ...file, path: `${file.path}.gz` })) } },
-      reason: 'input list changed: 4 files as before, but others',
-    },
     { change: { requestedIov: [7, 1, 7, 20] }, reason: 'requested IoV changed: everything -> 7,1,7,20' },
     { change: withCalibration({ ignoredRuns: [] }), reason: 'ignored runs changed: [[7,3]] -> []' },
     { change: { databases: [{ label: 'localdb/base', versionId: 'v2' }] }, reason: 'database localdb/base changed' },
@@ -125,8 +118,16 @@ describe('all is redone when', () => {
   });
 });
 
+// Of a changed input list, the jobs whose own files are the same are kept (runners/run-collection.ts).
 describe('the algorithms are redone when', () => {
   test.each<{ change: Partial<FingerprintInput>; reason: string }>([
+    { change: { files: { random: fileList(8) } }, reason: 'input list changed: + 4 files' },
+    { change: { files: { random: fileList(3) } }, reason: 'input list changed: - 1 file' },
+    { change: { files: { random: fileList(4, 2n) } }, reason: 'input files changed since' },
+    {
+      change: { files: { random: fileList(4).map((file) => ({ ...file, path: `${file.path}.gz` })) } },
+      reason: 'input list changed: 4 files as before, but others',
+    },
     {
       change: withAlgorithm({ strategy: { ...algorithm.strategy, options: { stepSize: 2, coverage: null } } }),
       reason: 'option stepSize of means changed: 1 -> 2',

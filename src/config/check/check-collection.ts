@@ -52,12 +52,6 @@ export function checkCollection(
   if (scope === undefined) return undefined;
   const files = readRequired(scope, 'files', readFiles);
   const split = read(scope, 'split', readSplit, DEFAULT_SPLIT);
-  if (isEmptyList(scope.value.files) && split.by !== 'arguments') {
-    problems.report(
-      option(place, 'files'),
-      'expected at least one glob or path; only a collection with split.arguments can do without files',
-    );
-  }
   const resources = read(scope, 'resources', readResources, DEFAULT_RESOURCES);
   if (resources !== DEFAULT_RESOURCES) checkFits(resources, backend, option(place, 'resources'), problems);
   const outputs = read(scope, 'outputs', readOutputs, null);
@@ -74,12 +68,19 @@ export function checkCollection(
     retries: read(scope, 'retries', readRetries, 2),
     env: read(scope, 'env', readEnv, {}),
     setup: read(scope, 'setup', readSetup, []),
-    container: read(scope, 'container', readContainer, null),
+    container: checkContainer(read(scope, 'container', readContainer, null), backend, place, problems),
   };
 }
 
 /** Stands in for a missing collect or run while the rest is checked; a spec with a problem is never handed out. */
 export const NO_PROGRAM = { kind: 'command', argv: [] } as const;
+
+/** An option that does nothing would be a lie: on this machine nothing starts containers. */
+function checkContainer(container: string | null, backend: BackendSpec, place: Place, problems: Problems): string | null {
+  if (container !== null && backend.kind === 'local')
+    problems.report(option(place, 'container'), 'the local backend starts no containers: remove it');
+  return container;
+}
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 

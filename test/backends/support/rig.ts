@@ -45,7 +45,7 @@ export function createRig(): Rig {
 
   const rig: Rig = {
     directory,
-    program: (argv, { env = ENV, resources } = {}) => ({ ...attempt(resources), task: { kind: 'program', argv, env } }),
+    program: (argv, { env = ENV, resources } = {}) => ({ ...attempt(resources), task: { kind: 'program', argv, env, setup: [] } }),
     shell: (script, options) => rig.program(['/bin/sh', '-c', script], options),
     collector(configPath, collection, { env = ENV, resources, file = {} } = {}) {
       const common = attempt(resources);
@@ -70,7 +70,7 @@ export function createRig(): Rig {
         ...file,
       };
       writeFileSync(join(common.directory, 'job.json'), JSON.stringify(jobFile));
-      return { ...common, collection, task: { kind: 'function', configPath, env } };
+      return { ...common, collection, task: { kind: 'function', configPath, env, setup: [] } };
     },
     read(submission, name) {
       const path = join(submission.directory, name);
