@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { afterAll } from 'vitest';
 import type { ExecutionRecord, ReportedResult } from '../../src/domain/execution.ts';
 import type { Iov, Run } from '../../src/domain/iov.ts';
 import type { StoredPayload } from '../../src/domain/payload.ts';
@@ -14,7 +15,7 @@ import type { ChainLock, CollectedJob, StrategyJob } from '../../src/worker/cont
 
 /** Compiled once for all children of a test file. */
 const compileCache = mkdtempSync(join(tmpdir(), 'caf-'));
-process.once('exit', () => rmSync(compileCache, { recursive: true, force: true }));
+afterAll(() => rmSync(compileCache, { recursive: true, force: true }));
 
 export const CHILD = new URL('../../src/worker/strategy-child.ts', import.meta.url);
 const DEFINE = new URL('../../src/config/define.ts', import.meta.url).href;
