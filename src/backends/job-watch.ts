@@ -1,6 +1,7 @@
 // Watches all running jobs with one timer: time limits, memory of their process trees, size of their logs.
+
+import { descendantsOf, membersOf, proportionalBytes, readAllStats, residentBytes } from '../host/process-tree.ts';
 import { boundLogs } from './attempt-logs.ts';
-import { descendantsOf, membersOf, proportionalBytes, readAllStats, residentBytes } from './process-tree.ts';
 
 export interface WatchedJob {
   /** The main process. */

@@ -1,6 +1,6 @@
 // Ends a job with everything it started: SIGTERM, a grace time, SIGKILL; never a process that only has the same pid.
 import { setTimeout as delay } from 'node:timers/promises';
-import { membersOf, type ProcessStat, readStat } from './process-tree.ts';
+import { membersOf, type ProcessStat, readStat } from '../host/process-tree.ts';
 
 /** How often a process that is not our child is asked whether it is gone: no event exists for it. */
 const POLL_MS = 20;

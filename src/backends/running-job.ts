@@ -1,10 +1,10 @@
 // One attempt while it runs: what ends it (itself, a limit, a cancel), and the one answer that follows when its processes are gone.
 import type { ProcessIdentity } from '../domain/job.ts';
+import type { ProcessStat } from '../host/process-tree.ts';
 import { finishLogs } from './attempt-logs.ts';
 import type { AttemptEnd, JobSubmission, RunningJob } from './backend.ts';
 import type { JobWatch } from './job-watch.ts';
 import { killTree, leftGroup } from './kill-tree.ts';
-import type { ProcessStat } from './process-tree.ts';
 
 /** How the main process ended, as far as its parent (or whoever adopted it) can tell. */
 export type MainEnd =

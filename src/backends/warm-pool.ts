@@ -1,8 +1,8 @@
 // Warm Node children for function collectors: each loads the config once and does up to 100 jobs, one at a time.
 import type { ChildProcess } from 'node:child_process';
+import type { ProcessStat } from '../host/process-tree.ts';
 import type { FromCollectorChild, ToCollectorChild } from '../worker/contract.ts';
 import { killTree, leftGroup } from './kill-tree.ts';
-import type { ProcessStat } from './process-tree.ts';
 import type { Following } from './running-job.ts';
 
 export interface WarmChild {

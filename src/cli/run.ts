@@ -88,6 +88,8 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
       }),
       journalFailed,
     ]);
+    await log.close();
+    warnOfLog(log, tell);
     await report.close();
     journal.close();
     io.setExitCode(outcome === 'interrupted' ? exitCodeOfSignal(signal ?? 'SIGINT') : outcome === 'failed' ? EXIT_FAILED : EXIT_DONE);
@@ -95,7 +97,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     log.error(error, 'caf run');
     await report.close();
     closeQuietly(journal, log);
-    throw error;
+    throw error instanceof CafError ? error : bugIn(spec, error, io);
   } finally {
     await log.close();
   }
@@ -126,6 +128,17 @@ function startInvocation(journal: Journal, spec: CampaignSpec): void {
     actor: process.env.USER ?? '',
   });
 }
+
+/** Nothing stops for a log that cannot be written, but it is said. */
+function warnOfLog(log: LogFile, tell: (event: CafEvent, log: LogFile | null) => void): void {
+  if (log.problem !== null) tell({ type: 'warning', code: 'CAF_LOG', message: `caf.log cannot be written: ${log.problem}` }, null);
+}
+
+const bugIn = (spec: CampaignSpec, error: unknown, io: Io): CafError =>
+  new CafError('CAF_INTERNAL', `This is a bug in caf: ${error instanceof Error ? error.message : String(error)}`, {
+    hint: `report it with ${shortPath(join(spec.output, LOG_FILE), io.cwd)}; what is finished is kept: caf run again`,
+    cause: error,
+  });
 
 /** A journal that failed may fail again while it is closed: the first error is the one that is told, the second goes to the log. */
 function closeQuietly(journal: Journal, log: LogFile): void {

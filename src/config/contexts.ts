@@ -96,7 +96,7 @@ export interface AlgorithmContext {
 }
 
 /** What `setup` receives, once before the executions of each iteration: as `run`, without `runs` and `iov`. */
-export type SetupContext = Omit<AlgorithmContext, 'runs' | 'iov'>;
+export type SetupContext = Omit<AlgorithmContext, 'runs' | 'iov' | 'commit' | 'commitFile'>;
 
 /** What `findBoundaries` receives. */
 export interface BoundariesContext {

@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { readProcessIdentity } from '../host/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
+import { readProcessIdentity } from '../host/process-identity.ts';
 import { bytesText, type FileSystem, readFileSystem } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
 

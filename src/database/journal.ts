@@ -1,10 +1,10 @@
 // The journal's one writer: entries are appended, share a commit per turn of the event loop, and are guarded by the lease.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ownIdentity } from '../host/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
 import type { ProcessIdentity } from '../domain/job.ts';
 import type { JournalEntry } from '../domain/journal.ts';
+import { ownIdentity } from '../host/process-identity.ts';
 import { readFileSystem } from './filesystem.ts';
 import { readCrashPoint } from './journal-crash.ts';
 import { checkIntegrity, ensureJournal, journalPath, openWritable, type Sqlite, sizeOf, translateError } from './journal-open.ts';

@@ -1,8 +1,8 @@
 // The lease on a results directory: who writes the journal, whether it is still alive, and that who lost it writes no more.
 import { randomUUID } from 'node:crypto';
-import { ownIdentity, processLife } from '../host/process-identity.ts';
 import { CafError } from '../domain/errors.ts';
 import type { ProcessIdentity } from '../domain/job.ts';
+import { ownIdentity, processLife } from '../host/process-identity.ts';
 import type { Sqlite, Statement } from './journal-open.ts';
 import type { OwnerRecord } from './journal-records.ts';
 

@@ -1,26 +1,19 @@
-// Finds a process by the log it writes to: how an attempt is found whose pid was not yet written down when caf was killed.
-import { readdirSync, readlinkSync } from 'node:fs';
+// Finds processes by the log they write to: how one is found whose pid was not yet written down when caf was killed.
+import { readlinkSync } from 'node:fs';
 import type { ProcessIdentity } from '../domain/job.ts';
 import { readProcessIdentity } from './process-identity.ts';
+import { type ProcessStat, readAllStats } from './process-tree.ts';
 
-/** The process whose standard output is this file (absolute path), oldest first; null where there is none or no /proc. */
-export function findProcessWritingTo(path: string): ProcessIdentity | null {
-  const found = listPids()
-    .filter((pid) => outputOf(pid) === path)
-    .map((pid) => readProcessIdentity(pid))
-    .filter((identity) => identity !== null)
+/** All processes whose standard output is this file (absolute, links resolved), oldest first; none where there is no /proc. */
+export const processesWritingTo = (path: string): readonly ProcessStat[] =>
+  readAllStats()
+    .filter(({ pid }) => outputOf(pid) === path)
     .sort((a, b) => a.startTicks - b.startTicks);
-  return found[0] ?? null;
-}
 
-function listPids(): readonly number[] {
-  try {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => Number.isInteger(pid));
-  } catch {
-    return [];
-  }
+/** The oldest of them: the one that was started with it. */
+export function findProcessWritingTo(path: string): ProcessIdentity | null {
+  const [oldest] = processesWritingTo(path);
+  return oldest === undefined ? null : readProcessIdentity(oldest.pid);
 }
 
 /** Another user's process, or one that has just ended, has no output that we could read. */

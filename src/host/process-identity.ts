@@ -2,11 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ProcessIdentity } from '../domain/job.ts';
-
-interface ProcessStat {
-  readonly state: string;
-  readonly startTicks: number;
-}
+import { type ProcessStat, readStat } from './process-tree.ts';
 
 let bootId: string | undefined;
 
@@ -23,18 +19,10 @@ function readBootId(): string {
 }
 
 /** Null when there is no such process; `unreadable` when it exists and belongs to somebody whose /proc we may not read, or there is no /proc. */
-function readStat(pid: number): ProcessStat | 'unreadable' | null {
+function lookAt(pid: number): ProcessStat | 'unreadable' | null {
   if (!Number.isSafeInteger(pid) || pid <= 0) return null;
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // "pid (comm) state ppid ...": comm may itself hold spaces and ')', so count from the last one. State is field 3, start time field 22.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const startTicks = Number(fields[19]);
-    if (fields[0] !== undefined && Number.isSafeInteger(startTicks)) return { state: fields[0], startTicks };
-  } catch {
-    // Gone, hidden (mount option hidepid), or no /proc: signal 0 tells which.
-  }
-  return processExists(pid) ? 'unreadable' : null;
+  // Gone, hidden (mount option hidepid), or no /proc: signal 0 tells which.
+  return readStat(pid) ?? (processExists(pid) ? 'unreadable' : null);
 }
 
 function processExists(pid: number): boolean {
@@ -53,7 +41,7 @@ const identityOf = (pid: number, startTicks: number): ProcessIdentity => ({ host
  * still has one, so that what was spawned can always be written down. Where start times cannot be read, `startTicks` is 0.
  */
 export function readProcessIdentity(pid: number): ProcessIdentity | null {
-  const stat = readStat(pid);
+  const stat = lookAt(pid);
   if (stat === null) return null;
   return identityOf(pid, stat === 'unreadable' ? 0 : stat.startTicks);
 }
@@ -69,7 +57,7 @@ export function ownIdentity(): ProcessIdentity {
 export function processLife(identity: ProcessIdentity): 'alive' | 'gone' | 'unknown' {
   if (identity.host !== hostname()) return 'unknown';
   if (identity.bootId !== readBootId()) return 'gone';
-  const stat = readStat(identity.pid);
+  const stat = lookAt(identity.pid);
   if (stat === null) return 'gone';
   if (stat === 'unreadable') return 'unknown';
   // Zombies have ended, X is the moment of death: only their exit status is left.

@@ -182,7 +182,11 @@ export const jobMachine = setup({
     ready: { on: { 'job.begin': 'resuming' } },
     resuming: {
       always: [
-        { guard: 'hasUnacceptedSuccess', target: 'accepting' },
+        {
+          guard: 'hasUnacceptedSuccess',
+          target: 'accepting',
+          actions: [assign({ adopted: true }), { type: 'tell', params: ({ context }) => started(context) }],
+        },
         { guard: 'hasOpenAttempt', target: 'adopting' },
         { target: 'admitting' },
       ],

@@ -26,6 +26,8 @@ export interface AlgorithmRun {
   readonly job: StrategyJob;
   /** Per execution; the child is ended when one takes longer. */
   readonly executionTimeLimitMs: number;
+  /** Of the child and its programs together; null = not limited. */
+  readonly memoryLimitBytes: number | null;
   /** Complete environment of the child and its programs. */
   readonly env: Readonly<Record<string, string>>;
 }

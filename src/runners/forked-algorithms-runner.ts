@@ -1,15 +1,17 @@
 // Forks a Node child for each algorithm: passes its messages on, watches its time, and turns every way to die into an outcome.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readlinkSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { boundLogs, finishLogs, openLog } from '../backends/attempt-logs.ts';
+import { finishLogs, openLog } from '../backends/attempt-logs.ts';
+import { createJobWatch, type JobWatch } from '../backends/job-watch.ts';
 import { killTree, leftGroup } from '../backends/kill-tree.ts';
-import { type ProcessStat, readAllStats, readStat } from '../backends/process-tree.ts';
 import { errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { formatRun, type Run } from '../domain/iov.ts';
-import { formatDuration } from '../domain/quantity.ts';
+import { formatDuration, formatSize } from '../domain/quantity.ts';
+import { processesWritingTo } from '../host/find-process.ts';
+import { type ProcessStat, readStat } from '../host/process-tree.ts';
 import { type FromStrategyChild, STDERR_FILE, STDOUT_FILE, type ToStrategyChild } from '../worker/contract.ts';
 import type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner } from './algorithms-runner.ts';
 import { startTimer, type Timer } from './long-timer.ts';
@@ -32,11 +34,12 @@ export interface ForkedAlgorithmsRunnerOptions {
 
 /** The given runner: one child per algorithm, in a session of its own. */
 export function createForkedAlgorithmsRunner(options: ForkedAlgorithmsRunnerOptions): AlgorithmsRunner {
-  const settings: Settings = { nodeArguments: [], killGraceMs: 2000, maxLogBytes: 100e6, ...options };
+  const settings = { nodeArguments: [], killGraceMs: 2000, maxLogBytes: 100e6, ...options };
+  const watch = createJobWatch(settings.maxLogBytes);
   return {
     run: async (run, listener, signal) => {
       try {
-        return await runInChild(settings, run, listener, signal);
+        return await runInChild(settings, watch, run, listener, signal);
       } catch (error) {
         return failed(errorText(error)); // the directory or the logs cannot be made
       }
@@ -51,13 +54,12 @@ type Doing =
   | { readonly what: 'starting' | 'nothing' | 'setup' | 'findBoundaries' }
   | { readonly what: 'execution'; readonly seq: number; readonly runs: readonly Run[] };
 
-const LOG_CHECK_MS = 250;
-
 const failed = (error: ErrorText): AlgorithmOutcome => ({ finalState: 'failed', gaps: null, error });
 const cancelled: AlgorithmOutcome = { finalState: 'failed', gaps: null, error: null, cancelled: true };
 
 async function runInChild(
   settings: Settings,
+  watch: JobWatch,
   run: AlgorithmRun,
   listener: AlgorithmListener,
   signal: AbortSignal,
@@ -136,7 +138,15 @@ async function runInChild(
 
   const onAbort = (): void => end(cancelled, settings.killGraceMs);
   signal.addEventListener('abort', onAbort);
-  const logCheck = setInterval(() => boundLogs(directory, settings.maxLogBytes), LOG_CHECK_MS).unref();
+  const watched = watch.add({
+    pid: child.pid ?? 0,
+    directory,
+    memoryLimitBytes: run.memoryLimitBytes ?? Number.POSITIVE_INFINITY,
+    deadline: Number.POSITIVE_INFINITY,
+    startedAt: performance.now(),
+    onOutOfMemory: (usedBytes) => end(failed(memoryError(algorithm, doing, run.memoryLimitBytes ?? 0, usedBytes)), 0),
+    onTimeLimit: () => undefined,
+  });
 
   const start: ToStrategyChild = { type: 'start', job: run.job };
   // A child that died before it could listen is told by its exit.
@@ -151,7 +161,7 @@ async function runInChild(
     return failed(crashError(algorithm, doing, death, readTail(join(directory, STDERR_FILE), stderrBefore)));
   } finally {
     nowDoing({ what: 'nothing' }, false);
-    clearInterval(logCheck);
+    watched.end();
     signal.removeEventListener('abort', onAbort);
     finishLogs(directory, settings.maxLogBytes);
   }
@@ -164,17 +174,8 @@ async function runInChild(
 async function endLeftover(directory: string): Promise<void> {
   const log = join(realpathSync(directory), STDOUT_FILE);
   if (!existsSync(log)) return;
-  const leaders = readAllStats().filter((stat) => stat.pid === stat.session && stat.pid !== process.pid);
-  await Promise.all(leaders.filter(({ pid }) => outputOf(pid) === log).map((leader) => killTree(leader, 0)));
-}
-
-/** Another user's process, or one that has just ended, has no output that we could read. */
-function outputOf(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/1`);
-  } catch {
-    return null;
-  }
+  const leaders = processesWritingTo(log).filter(({ pid, session }) => pid === session && pid !== process.pid);
+  await Promise.all(leaders.map((leader) => killTree(leader, 0)));
 }
 
 /** In its own session, so that Ctrl-C at the terminal does not reach it, and with real files as logs, so that it can always write. */
@@ -239,6 +240,12 @@ function doingText(algorithm: string, doing: Doing): string {
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const memoryError = (algorithm: string, doing: Doing, limitBytes: number, usedBytes: number): ErrorText => ({
+  code: 'CAF_ALGORITHM_MEMORY',
+  message: `${capitalised(doingText(algorithm, doing))} used ${formatSize(usedBytes)} of memory; its limit is ${formatSize(limitBytes)}`,
+  hint: `raise resources.memory of ${algorithm}, or make it need less`,
+});
 
 const timeLimitError = (algorithm: string, doing: Doing, limitMs: number): ErrorText => ({
   code: 'CAF_ALGORITHM_TIMEOUT',

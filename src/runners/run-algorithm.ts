@@ -52,7 +52,8 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
                 ignoredRuns: calibration.ignoredRuns,
                 recorded,
               },
-              executionTimeLimitMs: algorithm.executionTimeLimitMs,
+              executionTimeLimitMs: Math.min(algorithm.executionTimeLimitMs, algorithm.resources?.timeMs ?? Number.POSITIVE_INFINITY),
+              memoryLimitBytes: algorithm.resources?.memoryBytes ?? null,
               env: { ...(process.env as Record<string, string>), ...algorithm.env },
             },
             {

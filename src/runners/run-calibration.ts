@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActor, fromPromise } from 'xstate';
+import type { Admission } from '../backends/backend.ts';
 import { openChain } from '../database/chain.ts';
 import { writeConditionsDirectory } from '../database/flatten.ts';
-import { type CalibrationSpec, isCommand } from '../domain/calibration.ts';
+import { type AlgorithmSpec, type CalibrationSpec, isCommand } from '../domain/calibration.ts';
 import type { ErrorText } from '../domain/event.ts';
 import type { Run } from '../domain/iov.ts';
 import { formatRun } from '../domain/iov.ts';
@@ -118,6 +119,11 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
       const own = join(directory, algorithm.name);
       mkdirSync(own, { recursive: true });
       await writeChain(own, lock, [algorithm.run, algorithm.setup, algorithm.findBoundaries].some(isCommand));
+      const admission = await admitAlgorithm(hands, spec, algorithm);
+      if (hands.stop.aborted) {
+        admission?.release();
+        return INTERRUPTED;
+      }
       const outcome = await runAlgorithm(hands, {
         calibration: spec,
         iteration,
@@ -126,7 +132,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
         chain: join(own, CHAIN_LOCK),
         conditions: join(own, CONDITIONS),
         objects: join(output, 'objects'),
-      });
+      }).finally(() => admission?.release());
       if (outcome.state === 'interrupted') return INTERRUPTED;
       if (outcome.state === 'failed') return failed(outcome.error ?? strategyFailed(spec, algorithm.name, outcome.results, missing));
     }
@@ -162,6 +168,17 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
     actor.start();
     actor.send({ type: 'calibration.begin' });
   });
+}
+
+/** A program algorithm that says what it needs takes its share of the backend's slots; one that does not is free. Null also when caf is stopping. */
+async function admitAlgorithm(hands: Hands, spec: CalibrationSpec, { resources }: AlgorithmSpec): Promise<Admission | null> {
+  if (resources === null) return null;
+  try {
+    return await hands.backendFor(spec.backend).admit(resources, hands.stop);
+  } catch (error) {
+    if (hands.stop.aborted) return null;
+    throw error;
+  }
 }
 
 /** Writes chain.lock.json, and for programs the chain's payloads as files. */

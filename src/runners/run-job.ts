@@ -154,8 +154,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
           }
           const running = adopt(key, attempt, input.adopt);
           if (running !== null) begin(running);
-          else if (existsSync(join(facts.directory, RESULT_FILE))) end({ how: 'unknown', usage: { seconds: 0, maxRssBytes: null } });
-          else sendBack({ type: 'attempt.lost' });
+          else if (existsSync(join(facts.directory, RESULT_FILE))) {
+            sendBack({ type: 'attempt.spawned', process: null });
+            end({ how: 'unknown', usage: { seconds: 0, maxRssBytes: null } });
+          } else sendBack({ type: 'attempt.lost' });
         } catch (error) {
           // The directory or job.json could not be written: the surroundings are at fault, not the job.
           release(key.job);

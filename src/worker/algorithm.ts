@@ -126,16 +126,9 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
         const refuse = (): never => {
           throw new Error('payloads belong to an execution: commit them in `run`, not in `setup`');
         };
-        const context: SetupContext = {
-          data: dataFor(data.of(runs)),
-          conditions,
-          commit: refuse,
-          commitFile: refuse,
-          iteration: job.iteration,
-          log,
-          signal,
-        };
-        await guard.call('setup', () => setup(context));
+        const context: SetupContext = { data: dataFor(data.of(runs)), conditions, iteration: job.iteration, log, signal };
+        // The types do not offer them; a config in JavaScript learns it here.
+        await guard.call('setup', () => setup({ ...context, commit: refuse, commitFile: refuse }));
       } catch (error) {
         throw new CafError('CAF_ALGORITHM_SETUP', `setup of ${job.algorithm} failed: ${describeFailure(error, job.configPath)}`, {
           ...hintOf(error),

@@ -408,6 +408,18 @@ describe('a child that dies', () => {
     expect(isAlive(Number(readFileSync(join(bench.directory(), 'pid'), 'utf8')))).toBe(false);
   });
 
+  it('of a program that takes more memory than its limit is told with the numbers, and the program is gone', async () => {
+    bench.writeAlgorithm(
+      `run: command(['python3', '-c', 'import os, time; open("../pid", "w").write(str(os.getpid())); held = bytearray(400_000_000); time.sleep(1000)'])`,
+    );
+    const { outcome } = await bench.run({ memoryLimitBytes: 300e6 });
+    expect(outcome.error).toMatchObject({
+      code: 'CAF_ALGORITHM_MEMORY',
+      message: expect.stringMatching(/^Execution 0 of alg .* used \d+(\.\d+)? MB of memory; its limit is 300 MB$/),
+    });
+    expect(isAlive(Number(readFileSync(join(bench.directory(), 'pid'), 'utf8')))).toBe(false);
+  });
+
   it('of a setup that never ends too', async () => {
     bench.writeAlgorithm(`setup: () => new Promise(() => setInterval(() => {}, 1000)), run: () => 'ok'`);
     const { outcome } = await bench.run({ executionTimeLimitMs: 100 });

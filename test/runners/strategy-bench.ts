@@ -52,6 +52,7 @@ export interface Story {
 
 export interface RunOptions extends Partial<Pick<StrategyJob, 'requestedIov' | 'ignoredRuns' | 'recorded' | 'iteration'>> {
   readonly executionTimeLimitMs?: number;
+  readonly memoryLimitBytes?: number;
   readonly signal?: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
   readonly runner?: Partial<ForkedAlgorithmsRunnerOptions>;
@@ -157,6 +158,7 @@ export function createBench(): Bench {
         {
           job: bench.job(calibration, options),
           executionTimeLimitMs: options.executionTimeLimitMs ?? 60_000,
+          memoryLimitBytes: options.memoryLimitBytes ?? null,
           env: { ...(process.env as Record<string, string>), ...options.env },
         },
         {

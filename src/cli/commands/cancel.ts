@@ -79,7 +79,7 @@ async function endJobs(results: string): Promise<number> {
   const { openJournalForReading } = await import('../../database/journal-reader.ts');
   const { isSameProcess } = await import('../../host/process-identity.ts');
   const { killTree } = await import('../../backends/kill-tree.ts');
-  const { readStat } = await import('../../backends/process-tree.ts');
+  const { readStat } = await import('../../host/process-tree.ts');
   const reader = openJournalForReading(results);
   const attempts = reader.journal?.unfinishedAttempts() ?? [];
   reader.close();

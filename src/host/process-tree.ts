@@ -51,12 +51,21 @@ export function readStat(pid: number): ProcessStat | null {
 /** Every process of this machine that can be seen. One open file per process: for kills and rare samples only. */
 export function readAllStats(): ProcessStat[] {
   const stats: ProcessStat[] = [];
-  for (const name of readdirSync('/proc')) {
+  for (const name of listProc()) {
     if (name < '0' || name > '9~') continue;
     const stat = readStat(Number(name));
     if (stat !== null) stats.push(stat);
   }
   return stats;
+}
+
+/** Nothing where there is no /proc. */
+function listProc(): readonly string[] {
+  try {
+    return readdirSync('/proc');
+  } catch {
+    return [];
+  }
 }
 
 /** The process and its descendants. Children whose parent ended are not found here but by their session (`membersOf`). */
