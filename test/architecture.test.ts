@@ -79,7 +79,9 @@ describe('the architecture', () => {
   it('leaves nobody but the report and the command line to print', () => {
     const printing = files.filter(
       (file) =>
-        !/^(report|cli)\//.test(file) && file !== JOB_LOG && /\b(console\.|process\.(stdout|stderr)\.write)/.test(readFileSync(join(root, file), 'utf8')),
+        !/^(report|cli)\//.test(file) &&
+        file !== JOB_LOG &&
+        /\b(console\.|process\.(stdout|stderr)\.write)/.test(readFileSync(join(root, file), 'utf8')),
     );
     expect(printing).toEqual([]);
   });

@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test, vi } from 'vitest';
-import { ownIdentity } from '../../src/host/process-identity.ts';
 import { openJournalForReading } from '../../src/database/journal-reader.ts';
 import { BEAT_INTERVAL_MS } from '../../src/database/lease.ts';
+import { ownIdentity } from '../../src/host/process-identity.ts';
 import { cafErrorOf, ENTRIES, entriesUpTo, openForTest, startChild, temporaryDirectory } from './journal-support.ts';
 
 const ELSEWHERE = { ...ownIdentity(), host: 'login99', bootId: 'another' };
