@@ -27,6 +27,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   winston: ['report/log-file.ts'],
   commander: ['cli/'],
   execa: ['backends/exec.ts'],
+  'p-limit': ['payloads/'],
   xstate: ['machines/', 'runners/'],
   acorn: ['config/'],
   'node:child_process': ['backends/', 'runners/forked-algorithms-runner.ts', 'worker/program-execution.ts'],

@@ -1,7 +1,7 @@
 // What works here: each thing caf needs, looked at for real.
 import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { formatSize } from '../domain/quantity.ts';
 
 export interface Finding {
@@ -136,17 +136,13 @@ function checkCores(): Finding {
   return ok('cores', text);
 }
 
-function checkProgram(name: string, why: string, { env }: Surroundings): Finding {
-  for (const directory of (env.PATH ?? '').split(delimiter)) {
-    try {
-      const path = join(directory, name);
-      accessSync(path, constants.X_OK);
-      if (statSync(path).isFile()) return ok(name, path);
-    } catch {
-      // Not there.
-    }
-  }
-  return warn(name, 'not found on PATH', why);
+/** Started for real: a program on PATH may be broken. */
+async function checkProgram(name: string, why: string, { env }: Surroundings): Promise<Finding> {
+  const { runCommand } = await import('../backends/exec.ts');
+  const { ended, stdout, stderr } = await runCommand([name, '--version'], { env });
+  if (ended === 'missing') return warn(name, 'not found on PATH', why);
+  const [first = ''] = `${stdout}\n${stderr}`.trim().split('\n');
+  return ended === 'ok' ? ok(name, first) : warn(name, `it does not answer to --version: ${first || ended}`, why);
 }
 
 function nearestExisting(path: string): string {

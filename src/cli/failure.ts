@@ -38,7 +38,7 @@ function usageError(error: CommanderError, argv: readonly string[]): CafError {
   const suggestion = /\(Did you mean (.*?)\??\)$/.exec(rest.join(' '))?.[1];
   const command = argv.find((argument) => !argument.startsWith('-'));
   const isUnknown = error.code === 'commander.unknownCommand';
-  return new CafError('CAF_USAGE', first.charAt(0).toUpperCase() + first.slice(1), {
+  return new CafError('CAF_USAGE', (first.charAt(0).toUpperCase() + first.slice(1)).replace(/\.$/, ''), {
     hint: suggestion === undefined ? `caf ${isUnknown || command === undefined ? '' : `${command} `}--help` : `did you mean ${suggestion}?`,
   });
 }
