@@ -109,7 +109,8 @@ export interface BoundariesContext {
 }
 
 export type Collect = (context: CollectContext) => void | Promise<void>;
-export type RunAlgorithm = (context: AlgorithmContext) => AlgorithmResult | Promise<AlgorithmResult>;
+/** `Result` is inferred by defineCalibration: without it TypeScript takes the only `return 'ok'` of an async function for a string. */
+export type RunAlgorithm<Result extends AlgorithmResult = AlgorithmResult> = (context: AlgorithmContext) => Result | Promise<Result>;
 export type Setup = (context: SetupContext) => void | Promise<void>;
 /** Returns the runs at which a new interval begins: in any order, repeated, from experiments without data; `[]` = one payload per experiment. */
 export type FindBoundaries = (context: BoundariesContext) => readonly Run[] | Promise<readonly Run[]>;

@@ -1,6 +1,6 @@
 // What a config is written with: defineConfig, defineCalibration, definePayload, defineStrategy, command and local. None of them ever throws.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { Command, Granularity } from '../domain/calibration.ts';
+import type { AlgorithmResult, Command, Granularity } from '../domain/calibration.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import type { Strategy } from '../strategies/strategy.ts';
 import { captureCallSite, DEFINED_AT } from './call-site.ts';
@@ -45,9 +45,11 @@ export function defineConfig<const Calibrations extends readonly CalibrationOpti
 }
 
 /** A calibration: a loop of collectors and algorithms. The place of this call is shown in messages about it. */
-export function defineCalibration<const Name extends string, const DependsOn extends string = never>(
-  options: CalibrationOptions<Name, DependsOn>,
-): Calibration<Name, DependsOn> {
+export function defineCalibration<
+  const Name extends string,
+  const DependsOn extends string = never,
+  const Result extends AlgorithmResult = AlgorithmResult,
+>(options: CalibrationOptions<Name, DependsOn, Result>): Calibration<Name, DependsOn> {
   return marked(options, DEFINED_AT, captureCallSite(defineCalibration));
 }
 

@@ -1,5 +1,5 @@
 // The options users write: what defineConfig and defineCalibration take. Defaults are filled in by check-config.
-import type { Command, Granularity } from '../domain/calibration.ts';
+import type { AlgorithmResult, Command, Granularity } from '../domain/calibration.ts';
 import type { Iov, Run } from '../domain/iov.ts';
 import type { Strategy } from '../strategies/strategy.ts';
 import type { Collect, FindBoundaries, RunAlgorithm, Setup } from './contexts.ts';
@@ -54,11 +54,11 @@ export interface CollectionOptions {
   readonly container?: string | undefined;
 }
 
-export interface AlgorithmOptions {
+export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResult> {
   /** Unique within its calibration. */
   readonly name: string;
   /** Turns data into payloads and says `'ok'`, `'iterate'`, `'not-enough-data'` or `'failure'`: a function, or `command([...])`. */
-  readonly run: RunAlgorithm | Command;
+  readonly run: RunAlgorithm<Result> | Command;
   /** Which runs are executed together, and which interval their payloads get. Default `singleIov()`. */
   readonly strategy?: Strategy | undefined;
   /** Called once before the executions of each iteration. */
@@ -83,13 +83,17 @@ export interface LocalBackend {
 export type BackendOption = LocalBackend;
 
 /** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
-export interface CalibrationOptions<Name extends string = string, DependsOn extends string = string> {
+export interface CalibrationOptions<
+  Name extends string = string,
+  DependsOn extends string = string,
+  Result extends AlgorithmResult = AlgorithmResult,
+> {
   /** A letter or digit, then `[A-Za-z0-9_.+-]`, at most 100 characters, not `objects`; unique. */
   readonly name: Name;
   /** By name. May be `{}` when there are algorithms. */
   readonly collections: { readonly [name: string]: CollectionOptions };
   /** Run in this order in each iteration. May be `[]` when there are collections. */
-  readonly algorithms: readonly AlgorithmOptions[];
+  readonly algorithms: readonly AlgorithmOptions<Result>[];
   /** Calibrations whose payloads this one reads: objects or names. Default `[]`. */
   readonly dependsOn?: readonly (DependsOn | CalibrationOptions)[] | undefined;
   /** At most this many iterations. Default 5. */

@@ -1,6 +1,7 @@
 // What TypeScript must refuse in a config, and what it must know without being told. Compiled by tsc; nothing here runs.
 import * as z from 'zod';
 import {
+  type AlgorithmResult,
   command,
   defineCalibration,
   defineConfig,
@@ -20,6 +21,7 @@ function expectSame<A, B>(_same: (<T>() => T extends A ? 1 : 2) extends <T>() =>
 const Pedestals = definePayload('Pedestals', z.object({ mean: z.array(z.number()), noise: z.array(z.number()) }));
 const Histograms = definePayload('Histograms');
 
+declare function judge(): Promise<AlgorithmResult>;
 const random = { files: ['data/*.csv'], collect: command(['true']) };
 
 export const pedestals = defineCalibration({
@@ -105,6 +107,31 @@ export const pedestals = defineCalibration({
 });
 
 expectSame<(typeof pedestals)['name'], 'pedestals'>(true);
+
+// The only return of an async function keeps its literal type.
+export const results = defineCalibration({
+  name: 'results',
+  collections: {},
+  algorithms: [
+    {
+      name: 'one-return',
+      run: async ({ data, log }) => {
+        log(`${data.runs.length} runs`);
+        return 'ok';
+      },
+    },
+    { name: 'no-parameter', run: async () => 'not-enough-data' },
+    { name: 'result-of-another-function', run: async () => judge() },
+    { name: 'not-async', run: () => judge() },
+    { name: 'program', run: command(['true']) },
+  ],
+});
+defineCalibration({
+  name: 'wrong-result',
+  collections: {},
+  // @ts-expect-error 'done' is no result behind a promise either
+  algorithms: [{ name: 'wrong', run: async () => 'done' }],
+});
 
 const gain = defineCalibration({ name: 'gain', collections: { random }, algorithms: [], dependsOn: [pedestals, 'noise'] });
 const noise = defineCalibration({ name: 'noise', collections: { random }, algorithms: [] });
