@@ -1,8 +1,8 @@
 // Which code a calibration uses, as digests: an edit elsewhere in the same files does not redo it, an edit it reaches always does.
 //
-// It starts from the statement that defines the calibration and adds, again and again, the statements that declare what is mentioned,
-// across imports of local files. Whatever a loaded module does at its top level belongs to it. Packages count by name and version.
-// Where this cannot be told (defined within a function, import() of what is no literal, require, eval, no module), all local files count, whole.
+// It starts from the top-level statement that defines the calibration, by itself or through functions (a factory, .map), and adds, again
+// and again, the statements that declare what is mentioned, across imports of local files. Whatever a loaded module does at its top level belongs to it. Packages count by name and version.
+// Where this cannot be told (defined in a timer, import() of what is no literal, require, eval, no module), all local files count, whole.
 // Not followed: files that code reads by itself, and what a program imports; programs count by the files named in their argument vector.
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';

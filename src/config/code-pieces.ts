@@ -38,11 +38,11 @@ export interface CodeModule {
   readonly exports: ReadonlyMap<string, string | Binding>;
   /** `export * from`. */
   readonly passesOn: readonly string[];
-  /** Where a calibration is defined; null = not a call at the top level of this module. */
+  /** What defines a calibration: the call or statement at this place; null = it is not at the top level of this module. */
   definitionAt(location: SourceLocation): Definition | null;
 }
 
-/** The call that defines a calibration, without the options that the fingerprint compares one by one. */
+/** The call that defines a calibration, without the options that the fingerprint compares one by one; or a call that leads to it, whole. */
 export interface Definition {
   /** The statement it stands for; null when it is only a part of one. */
   readonly statement: CodePiece | null;
@@ -155,6 +155,8 @@ export function readPieces(path: string, source: string): CodeModule {
       const place = statement === undefined ? null : topLevelCallAt(statement.node, offset);
       if (statement === undefined || piece === undefined || place === null) return null;
       const { call, isListed } = place;
+      // What is awaited at the top level goes on at the await, which is no call: the whole statement counts.
+      if (call === null) return { statement: null, whole: piece, collectors: null };
       const callee = call.callee as Node;
       const name = nameOf(callee.type === 'MemberExpression' ? callee.property : callee);
       const isDefinition = (imports.get(name)?.name ?? name) === 'defineCalibration';
@@ -301,7 +303,8 @@ function offsetOf(source: string, { line, column }: SourceLocation): number {
 }
 
 interface CallPlace {
-  readonly call: Node;
+  /** Null: no call is made exactly there, but it is at the top level. */
+  readonly call: Node | null;
   /** It is a member of a list of calibrations: of that statement only the call counts. */
   readonly isListed: boolean;
 }
@@ -315,10 +318,10 @@ const LISTS: ReadonlySet<string> = new Set([
   'VariableDeclarator',
 ]);
 
-/** The innermost call that is made at `offset`; null where it is made within a function: then its arguments come from elsewhere. */
+/** The innermost call that is made at `offset`; null where it is made within a function: then what leads to it is not known. */
 function topLevelCallAt(root: Node, offset: number): CallPlace | null {
   const path: Node[] = [];
-  let found: CallPlace | null = null;
+  let found: CallPlace = { call: null, isListed: false };
   let node: Node | undefined = root;
   while (node !== undefined) {
     if (FUNCTIONS.has(node.type)) return null;

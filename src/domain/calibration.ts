@@ -120,7 +120,7 @@ export interface CalibrationSpec {
   readonly backend: BackendSpec;
   readonly quorum: number;
   readonly savePayloads: boolean;
-  /** Where defineCalibration was called, when that can be known. */
+  /** The top-level statement that led to defineCalibration, directly or through functions, when that can be known: what its code is read from. */
   readonly source: SourceLocation | null;
 }
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { AlgorithmSpec, BackendSpec, CalibrationSpec, CollectionSpec } from '../../domain/calibration.ts';
 import type { Iov } from '../../domain/iov.ts';
-import { definedAt } from '../call-site.ts';
+import { rootOf } from '../call-site.ts';
 import { checkAlgorithm } from './check-algorithm.ts';
 import { checkCollection } from './check-collection.ts';
 import { index, member, option, type Place, type Problems, show } from './problems.ts';
@@ -87,7 +87,7 @@ export function checkCalibration(
     savePayloads: read(scope, 'savePayloads', readBoolean, true),
     // Read only when asked for: formatting the stacks of 10,000 calibrations takes longer than checking them.
     get source() {
-      return definedAt(value);
+      return rootOf(value);
     },
   };
 }
