@@ -8,6 +8,9 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
   const { main } = await import('../dist/cli.js');
   await main(process.argv.slice(2));
+  // A timer or server that the user's config left open must not keep caf alive: all is written down by now.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+  process.exit();
 } else {
   const bundled = bundledNode();
   if (bundled === null) {

@@ -1,4 +1,4 @@
-// Starts the command line: the version at once, everything else after loading what it needs. Sets process.exitCode, never exits.
+// Starts the command line: the version at once, everything else after loading what it needs. Sets process.exitCode, never exits: bin/caf.js does.
 import { createIo, type Io } from './io.ts';
 import { VERSION } from './version.ts';
 

@@ -89,8 +89,8 @@ function cutKeepingMark(line: string, columns: number, style: Style): string {
   return mark + cutEnd(line.slice(space), columns - displayWidth(mark), style.ellipsis);
 }
 
-function jobsText({ total, succeeded, failed }: CalibrationStatus['jobs']): string {
-  return total === 0 ? '-' : `${succeeded + failed}/${total}`;
+function jobsText({ total, succeeded }: CalibrationStatus['jobs']): string {
+  return total === 0 ? '-' : `${succeeded}/${total}`;
 }
 
 function detailText({ jobs, converged, state, error }: CalibrationStatus): string {

@@ -30,7 +30,7 @@ function createProgress(): (event: TimedEvent, board: Board) => string[] {
   const counted = new Map<string, { failures: number; tenths: number }>();
   return (event, board) => {
     if (event.type !== 'job.finished' && event.type !== 'job.retried') {
-      const { weight, text } = describeEvent(withoutReason(event));
+      const { weight, text } = describeEvent(withoutObviousReason(event));
       return weight === 'detail' ? [] : [text];
     }
     const row = board.rows[board.index.get(event.calibration) ?? -1];
@@ -54,5 +54,6 @@ function createProgress(): (event: TimedEvent, board: Board) => string[] {
   };
 }
 
-/** Reasons are for --verbose. */
-const withoutReason = (event: TimedEvent): TimedEvent => (event.type === 'calibration.started' ? { ...event, reason: '' } : event);
+/** Why something is done again is worth its words; that it never ran is not. */
+const withoutObviousReason = (event: TimedEvent): TimedEvent =>
+  event.type === 'calibration.started' && event.reason === 'never run' ? { ...event, reason: '' } : event;

@@ -194,7 +194,7 @@ test('status of a running campaign in 80 columns', () => {
        calibration  state              it  jobs     payloads
     ✔  cdc-t0       completed          1   128/128  3         not converged
     ●  ecal-gain    running_collector  0   97/128   -         31 running, 12 kept
-    ✖  arich-align  failed             0   64/64    -         3 failed
+    ✖  arich-align  failed             0   61/64    -         3 failed
     ○  top-align    blocked            -   -        -
 
       arich-align   3 of 64 jobs failed                               CAF_JOB_FAILED
@@ -214,7 +214,7 @@ test('status of a failed campaign in 40 columns and ASCII', () => {
         calibration  it  jobs
     ok  cdc-t0       1   128/128
     ..  ecal-gain    0   97/128
-    !!  aric..lign   0   64/64
+    !!  aric..lign   0   61/64
     --  top-align    -   -
 
       arich-align   3 of 64 jobs failed
