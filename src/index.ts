@@ -38,6 +38,7 @@ export type {
   RunsOption,
   SplitOptions,
 } from './config/options.ts';
+export type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner, StrategyJob } from './domain/algorithms-runner.ts';
 export type { AlgorithmResult, Command, FinalState, Granularity } from './domain/calibration.ts';
 export { CafError, type CafErrorOptions, type ErrorCode, type Problem } from './domain/errors.ts';
 export type { Iov, Run } from './domain/iov.ts';

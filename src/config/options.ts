@@ -1,4 +1,5 @@
 // The options users write: what defineConfig and defineCalibration take. Defaults are filled in by check-config.
+import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { AlgorithmResult, Command, Granularity } from '../domain/calibration.ts';
 import type { Iov, Run } from '../domain/iov.ts';
 import type { Strategy } from '../strategies/strategy.ts';
@@ -110,6 +111,8 @@ export interface CalibrationOptions<
   readonly quorum?: number | undefined;
   /** False: intermediate payloads, left out of the final export. Default true. */
   readonly savePayloads?: boolean | undefined;
+  /** Runs the algorithms instead of CAF's own runner, which forks a child process per strategy. */
+  readonly algorithmsRunner?: AlgorithmsRunner | undefined;
 }
 
 /** What defineCalibration returns: its options, and where it was called. */

@@ -1,4 +1,5 @@
 // What a calibration is once its config has been checked: every default filled in, every unit resolved.
+import type { AlgorithmsRunner } from './algorithms-runner.ts';
 import type { Iov, Run } from './iov.ts';
 
 export const CALIBRATION_STATES = [
@@ -120,6 +121,8 @@ export interface CalibrationSpec {
   readonly backend: BackendSpec;
   readonly quorum: number;
   readonly savePayloads: boolean;
+  /** Null = CAF's own: a forked child per strategy. */
+  readonly algorithmsRunner: AlgorithmsRunner | null;
   /** The top-level statement that led to defineCalibration, directly or through functions, when that can be known: what its code is read from. */
   readonly source: SourceLocation | null;
 }

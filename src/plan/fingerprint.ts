@@ -15,7 +15,7 @@
 // maxIterations                                  maxIterations                        see judgeLimits
 // onMaxIterations                                onMaxIterations                      see judgeLimits
 // quorum                                         quorum                               raised and jobs are missing: algorithms
-// backend, resources, retries,                   not kept                             nothing: they say where and how
+// backend, resources, retries, algorithmsRunner, not kept                             nothing: they say where and how
 //   executionTimeLimit, savePayloads                                                  long, not what
 //
 // That an ancestor is done again is no matter of this file: then its descendants are done again, too.

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { finishLogs, openLog } from '../backends/attempt-logs.ts';
 import { createJobWatch, type JobWatch } from '../backends/job-watch.ts';
 import { killTree, leftGroup } from '../backends/kill-tree.ts';
+import type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import { errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { formatRun, type Run } from '../domain/iov.ts';
@@ -13,7 +14,6 @@ import { formatDuration, formatSize } from '../domain/quantity.ts';
 import { processesWritingTo } from '../host/find-process.ts';
 import { type ProcessStat, readStat } from '../host/process-tree.ts';
 import { type FromStrategyChild, STDERR_FILE, STDOUT_FILE, type ToStrategyChild } from '../worker/contract.ts';
-import type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner } from './algorithms-runner.ts';
 import { startTimer, type Timer } from './long-timer.ts';
 
 export interface ForkedAlgorithmsRunnerOptions {

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import type { Journal } from '../database/journal.ts';
+import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import type { JobKey } from '../domain/job.ts';
-import type { AlgorithmsRunner } from './algorithms-runner.ts';
 import type { CampaignPlan } from './campaign-plan.ts';
 
 export interface Hands {

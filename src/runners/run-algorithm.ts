@@ -35,7 +35,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
         hands.journal.commit();
         const recorded = hands.journal.algorithm(calibration.name, iteration, algorithm.name)?.executions ?? [];
         mkdirSync(absolute, { recursive: true });
-        hands.algorithmsRunner
+        (calibration.algorithmsRunner ?? hands.algorithmsRunner)
           .run(
             {
               job: {

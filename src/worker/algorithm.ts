@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { AlgorithmContext, BoundariesContext, Conditions, Log, SetupContext } from '../config/contexts.ts';
+import type { StrategyJob } from '../domain/algorithms-runner.ts';
 import { ALGORITHM_RESULTS, type AlgorithmResult, type Command, isCommand, type UserFunction } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { ExecutionRecord } from '../domain/execution.ts';
@@ -9,7 +10,7 @@ import type { Iov, Run } from '../domain/iov.ts';
 import { describeFailure } from './algorithm-error.ts';
 import type { Guard } from './algorithm-guard.ts';
 import { createPayloadQueue, type PayloadQueue, type PayloadRules } from './commit.ts';
-import type { JobFile, StrategyJob } from './contract.ts';
+import type { JobFile } from './contract.ts';
 import type { CollectedData, ExecutionData } from './data.ts';
 import { isRun } from './data-records.ts';
 import { acceptProgramResult, boundariesOf, gatherData, makeEmptyDirectory, readProgramResult, runProgram } from './program-execution.ts';

@@ -1,4 +1,6 @@
 // The files and messages between caf and what runs elsewhere. Programs see job.json and result.json (docs/writing-a-calibration.md).
+
+import type { StrategyJob } from '../domain/algorithms-runner.ts';
 import type { AlgorithmResult } from '../domain/calibration.ts';
 import type { ErrorText } from '../domain/event.ts';
 import type { ExecutionRecord, ReportedResult } from '../domain/execution.ts';
@@ -98,26 +100,6 @@ export interface CollectedJob {
   readonly outputs: readonly string[];
   /** Runs its input files are known to hold: what it contributes when it has no records. */
   readonly fileRuns: readonly Run[];
-}
-
-/** What a strategy child is told at its start. */
-export interface StrategyJob {
-  readonly configPath: string;
-  readonly calibration: string;
-  readonly algorithm: string;
-  readonly iteration: number;
-  /** Absolute working directory: `<calibration>/<iteration>/algorithms/<algorithm>`. */
-  readonly directory: string;
-  /** Absolute path of the results directory's object store. */
-  readonly objects: string;
-  /** File with the CollectedJob list as JSON lines, in the fixed order collection, job. */
-  readonly dataFile: string;
-  readonly chain: string;
-  readonly conditions: string;
-  readonly requestedIov: Iov | null;
-  readonly ignoredRuns: readonly Run[];
-  /** Executions recorded by an earlier invocation: answered from here, not run again. */
-  readonly recorded: readonly ExecutionRecord[];
 }
 
 export type ToStrategyChild = { readonly type: 'start'; readonly job: StrategyJob } | { readonly type: 'stop' };

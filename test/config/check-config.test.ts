@@ -73,6 +73,7 @@ describe('a config', () => {
             },
           },
         ],
+        "algorithmsRunner": null,
         "backend": {
           "kind": "local",
           "memoryBytes": null,
@@ -355,6 +356,7 @@ describe('a calibration', () => {
           databases: [''],
           quorum: 0,
           savePayloads: 'yes',
+          algorithmsRunner: {},
           maxIteration: 3,
           dependsOn: 'noise',
         }),
@@ -370,6 +372,7 @@ describe('a calibration', () => {
         "calibrations.gain.databases[0]: expected the path of a local database, found ''",
         "calibrations.gain.quorum: expected a share of the jobs above 0 and up to 1, found 0",
         "calibrations.gain.savePayloads: expected true or false, found 'yes'",
+        "calibrations.gain.algorithmsRunner: expected an AlgorithmsRunner: an object with a function run, found {}",
         "calibrations.gain.dependsOn: expected an array of calibrations or their names, found 'noise'",
       ]
     `);

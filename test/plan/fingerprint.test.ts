@@ -47,6 +47,7 @@ const calibration: CalibrationSpec = {
   backend: { kind: 'local', slots: 4, memoryBytes: null },
   quorum: 0.9,
   savePayloads: true,
+  algorithmsRunner: null,
   source: null,
 };
 

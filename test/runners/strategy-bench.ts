@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll } from 'vitest';
+import type { AlgorithmListener, AlgorithmOutcome, StrategyJob } from '../../src/domain/algorithms-runner.ts';
 import type { ExecutionRecord, ReportedResult } from '../../src/domain/execution.ts';
 import type { Iov, Run } from '../../src/domain/iov.ts';
 import type { StoredPayload } from '../../src/domain/payload.ts';
 import { objectPath } from '../../src/payloads/store.ts';
-import type { AlgorithmListener, AlgorithmOutcome } from '../../src/runners/algorithms-runner.ts';
 import { createForkedAlgorithmsRunner, type ForkedAlgorithmsRunnerOptions } from '../../src/runners/forked-algorithms-runner.ts';
-import type { ChainLock, CollectedJob, StrategyJob } from '../../src/worker/contract.ts';
+import type { ChainLock, CollectedJob } from '../../src/worker/contract.ts';
 
 /** Compiled once for all children of a test file. */
 const compileCache = mkdtempSync(join(tmpdir(), 'caf-'));

@@ -14,6 +14,7 @@ import {
   readBoolean,
   readChoice,
   readList,
+  readRunner,
   readRuns,
   readScope,
   readShare,
@@ -29,6 +30,7 @@ const OPTIONS = new Set([
   'dependsOn',
   'maxIterations',
   'onMaxIterations',
+  'algorithmsRunner',
   'ignoredRuns',
   'databases',
   'backend',
@@ -85,6 +87,7 @@ export function checkCalibration(
     backend,
     quorum: read(scope, 'quorum', readShare, 1),
     savePayloads: read(scope, 'savePayloads', readBoolean, true),
+    algorithmsRunner: read(scope, 'algorithmsRunner', readRunner, null),
     // Read only when asked for: formatting the stacks of 10,000 calibrations takes longer than checking them.
     get source() {
       return rootOf(value);

@@ -1,5 +1,6 @@
 // Readers of single values: each gives the value in its checked form, or reports a problem and gives undefined.
 
+import type { AlgorithmsRunner } from '../../domain/algorithms-runner.ts';
 import type { Command, UserFunction } from '../../domain/calibration.ts';
 import { isCommand } from '../../domain/calibration.ts';
 import { CafError } from '../../domain/errors.ts';
@@ -55,6 +56,11 @@ const when =
   };
 
 export const readBoolean = when('true or false', (value): value is boolean => typeof value === 'boolean');
+
+export const readRunner = when(
+  'an AlgorithmsRunner: an object with a function run',
+  (value): value is AlgorithmsRunner => isTable(value) && typeof value.run === 'function',
+);
 
 export const readWhole = (what: string, least: number): Reader<number> =>
   when(`${what}, at least ${least}`, (value): value is number => Number.isSafeInteger(value) && (value as number) >= least);

@@ -1,9 +1,28 @@
-// Runs one algorithm under its strategy, in a forked child process; what it does streams back as it happens.
-import type { FinalState } from '../domain/calibration.ts';
-import type { ErrorText } from '../domain/event.ts';
-import type { ExecutionRecord, ReportedResult } from '../domain/execution.ts';
-import type { Iov, Run } from '../domain/iov.ts';
-import type { StrategyJob } from '../worker/contract.ts';
+// Runs one algorithm under its strategy. CAF's own runner forks a child process; users may bring another (option algorithmsRunner).
+import type { FinalState } from './calibration.ts';
+import type { ErrorText } from './event.ts';
+import type { ExecutionRecord, ReportedResult } from './execution.ts';
+import type { Iov, Run } from './iov.ts';
+
+/** What there is to do: one algorithm of one iteration. */
+export interface StrategyJob {
+  readonly configPath: string;
+  readonly calibration: string;
+  readonly algorithm: string;
+  readonly iteration: number;
+  /** Absolute working directory: `<calibration>/<iteration>/algorithms/<algorithm>`. */
+  readonly directory: string;
+  /** Absolute path of the results directory's object store. */
+  readonly objects: string;
+  /** File with the CollectedJob list (worker/contract.ts) as JSON lines, in the fixed order collection, job. */
+  readonly dataFile: string;
+  readonly chain: string;
+  readonly conditions: string;
+  readonly requestedIov: Iov | null;
+  readonly ignoredRuns: readonly Run[];
+  /** Executions recorded by an earlier invocation: answered from here, not run again. */
+  readonly recorded: readonly ExecutionRecord[];
+}
 
 export interface AlgorithmListener {
   ready(runs: readonly Run[]): void;
