@@ -1,5 +1,5 @@
 // What the exit codes of caf mean, and which error ends with which.
-import { CafError, type ErrorCode } from '../domain/errors.ts';
+import { CafError, ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
 
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
@@ -46,6 +46,9 @@ export function exitCodeFor(code: string): number {
   if (/^CAF_(ALGORITHM|PAYLOAD)_/.test(code) || (FAILED_CODES as readonly string[]).includes(code)) return EXIT_FAILED;
   return EXIT_TROUBLE;
 }
+
+/** Whether an error of a calibration is the fault of caf or its surroundings: a full disk, for instance. Codes of programs are their own. */
+export const isTroubleCode = (code: string): boolean => code in ERROR_CODES && exitCodeFor(code) === EXIT_TROUBLE;
 
 export const exitCodeOf = (error: unknown): number => (error instanceof CafError ? exitCodeFor(error.code) : EXIT_TROUBLE);
 

@@ -14,7 +14,7 @@ import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
 import { type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
 import type { RunOptions } from './commands/run.ts';
-import { EXIT_DONE, EXIT_FAILED, exitCodeOfSignal } from './exit-codes.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { readCampaign } from './read-campaign.ts';
 import { JOURNAL_FILE, LOG_FILE } from './results.ts';
@@ -49,11 +49,14 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
   }
 
   const report = createReport(reportKind(options, io), io, { verbose: options.verbose, resume: resumeText(options) });
+  let isTrouble = false;
   const tell = (event: CafEvent, log: LogFile | null): void => {
+    if (event.type === 'calibration.failed') isTrouble ||= isTroubleCode(event.error.code);
     const timed = { ...event, at: new Date().toISOString() };
     report.event(timed);
     log?.event(timed);
   };
+  const exitOfFailed = () => (isTrouble ? EXIT_TROUBLE : EXIT_FAILED);
   if (before.plan.calibrations.every(({ reused }) => reused)) {
     // Nothing to do: nothing is opened for writing, not even the journal.
     for (const event of nothingToDo(spec, before.plan)) tell(event, null);
@@ -92,7 +95,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     warnOfLog(log, tell);
     await report.close();
     journal.close();
-    io.setExitCode(outcome === 'interrupted' ? exitCodeOfSignal(signal ?? 'SIGINT') : outcome === 'failed' ? EXIT_FAILED : EXIT_DONE);
+    io.setExitCode(outcome === 'interrupted' ? exitCodeOfSignal(signal ?? 'SIGINT') : outcome === 'failed' ? exitOfFailed() : EXIT_DONE);
   } catch (error) {
     log.error(error, 'caf run');
     await report.close();

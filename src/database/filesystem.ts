@@ -57,6 +57,12 @@ function statfsOfNearest(directory: string): StatsFs | null {
   }
 }
 
+/** `41.0 kB left`; files only where few are left. */
+export function spaceText({ freeBytes, freeFiles }: Pick<FileSystem, 'freeBytes' | 'freeFiles'>): string {
+  const bytes = freeBytes === null ? 'space left is unknown' : `${bytesText(freeBytes)} left`;
+  return freeFiles === null || freeFiles > 1000 ? bytes : `${bytes}, ${freeFiles} files left`;
+}
+
 /** `1.5 GB`, in the decimal units of disks. */
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];

@@ -16,7 +16,7 @@ import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
 import { readProcessIdentity } from '../host/process-identity.ts';
-import { bytesText, type FileSystem, readFileSystem } from './filesystem.ts';
+import { type FileSystem, readFileSystem, spaceText } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
 
 export type Sqlite = Database.Database;
@@ -221,11 +221,7 @@ export function translateError(error: unknown, path: string): unknown {
   const code = (error as { readonly code?: unknown }).code;
   if (typeof code !== 'string') return error;
   const name = basename(path);
-  const space = () => {
-    const { freeBytes, freeFiles } = readFileSystem(path);
-    const bytes = freeBytes === null ? 'space left is unknown' : `${bytesText(freeBytes)} left`;
-    return freeFiles === null || freeFiles > 1000 ? bytes : `${bytes}, ${freeFiles} files left`;
-  };
+  const space = () => spaceText(readFileSystem(path));
   if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(code)) {
     return new CafError('CAF_DISK_FULL', `${path} cannot grow: the disk is full or a quota is reached (${space()})`, {
       hint: 'Make space, then run the same command again: it continues.',

@@ -20,11 +20,12 @@ export const FAILURE_CAUSES = [
   'preempted',
   'bad-result',
   'bad-input',
+  'disk-full',
   'not-started',
 ] as const;
 /**
  * Why an attempt failed. `bad-input`: an input file is missing or unreadable, not retried blindly.
- * `bad-result`: it ended, but its result or outputs are not as agreed. `node-lost` and `preempted` do not count against retries.
+ * `disk-full`: nothing can be written where it works, not retried before somebody makes space. `bad-result`: it ended, but its result or outputs are not as agreed. `node-lost` and `preempted` do not count against retries.
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 

@@ -64,7 +64,8 @@ function spaceLeft(path: string): string {
   for (let directory = path; ; directory = dirname(directory)) {
     try {
       const stats = statfsSync(directory);
-      return ` (${stats.bavail * stats.bsize} bytes left)`;
+      const files = stats.files > 0 && stats.ffree < 1000 ? `, ${stats.ffree} files left` : '';
+      return ` (${stats.bavail * stats.bsize} bytes left${files})`;
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || directory === dirname(directory)) return '';
     }

@@ -1,4 +1,5 @@
 // The one door to winston: caf.log, everything that happened, as JSON lines. It never stops a campaign.
+import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { CafError } from '../domain/errors.ts';
@@ -25,7 +26,7 @@ export async function openLogFile(path: string): Promise<LogFile> {
     problem ??= error.message;
   };
   try {
-    await (await open(path, 'a')).close();
+    await endLastLine(path);
   } catch (error) {
     onError(error as Error);
   }
@@ -69,6 +70,19 @@ export async function openLogFile(path: string): Promise<LogFile> {
   };
 }
 
+/** A full disk or a kill may have cut the last line of an earlier invocation: ours must not be joined to it. */
+async function endLastLine(path: string): Promise<void> {
+  const file = await open(path, 'a+');
+  try {
+    const { size } = await file.stat();
+    if (size === 0) return;
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+    if (buffer[0] !== 0x0a) await file.write('\n');
+  } finally {
+    await file.close();
+  }
+}
+
 type Level = 'error' | 'warn' | 'info' | 'debug';
 
 interface Line {
@@ -86,8 +100,10 @@ interface LineSink {
 
 async function createSink(path: string, onError: (error: Error) => void): Promise<LineSink> {
   const { createLogger, format, transports } = (await import('winston')).default;
-  const transport = new transports.File({ filename: path });
-  // Without listeners a full disk would be an uncaught exception.
+  // Winston's own file swallows the error of a full disk, and then never finishes: the file is ours, winston writes into it.
+  const file = createWriteStream(path, { flags: 'a' });
+  file.on('error', onError);
+  const transport = new transports.Stream({ stream: file });
   transport.on('error', onError);
   // The line is made by us: keys of an event never mix with winston's own.
   const logger = createLogger({ level: 'debug', format: format.printf((info) => JSON.stringify(info.line)), transports: [transport] });
@@ -95,9 +111,11 @@ async function createSink(path: string, onError: (error: Error) => void): Promis
   return {
     write: (line) => void logger.log({ level: line.level, message: '', line }),
     end: async () => {
-      const written = finished(transport).catch(onError);
+      const handedOver = finished(transport).catch(onError);
       logger.end();
-      await written;
+      await handedOver;
+      file.end();
+      await finished(file).catch(onError);
     },
   };
 }

@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { constants as system } from 'node:os';
 import { join } from 'node:path';
 import type { AttemptEnd } from '../backends/backend.ts';
+import { readFileSystem, spaceText } from '../database/filesystem.ts';
 import { type CollectionSpec, isCommand, type Resources } from '../domain/calibration.ts';
 import type { AttemptOutcome, FailureCause, Usage } from '../domain/job.ts';
 import { formatDuration, formatSize } from '../domain/quantity.ts';
@@ -37,7 +38,7 @@ const failed = (cause: FailureCause, detail: string): Verdict => ({ outcome: { s
 
 /** Looks into the attempt's directory: one readdir, and result.json where there is one. */
 export function judgeAttempt(end: AttemptEnd, facts: AttemptFacts): Judgement {
-  const verdict = blameInput(judge(end, facts), facts);
+  const verdict = blameDisk(blameInput(judge(end, facts), facts), facts);
   return { warnings: [], outputs: [], hasRecords: false, ...verdict, usage: end.how === 'not-started' ? null : end.usage };
 }
 
@@ -74,8 +75,9 @@ function judgeCrash(facts: AttemptFacts, cause: FailureCause, detail: string): V
 
 function judgeFailure({ error }: ResultFile, cause: FailureCause): Verdict {
   if (typeof error?.message !== 'string') return failed(cause, 'it says result failure');
+  const told = { CAF_INPUT_MISSING: 'bad-input', CAF_DISK_FULL: 'disk-full' } as const;
   return failed(
-    error.code === 'CAF_INPUT_MISSING' ? 'bad-input' : cause,
+    told[error.code as keyof typeof told] ?? cause,
     error.hint === undefined ? error.message : `${error.message} (${error.hint})`,
   );
 }
@@ -122,6 +124,22 @@ function blameInput(verdict: Verdict, { files }: AttemptFacts): Verdict {
   return verdict;
 }
 
+/** A full disk often leaves a job no room even for its last words. */
+const FULL_BYTES = 64 * 1024;
+
+/** A job that failed where no space is left failed because of that. */
+function blameDisk(verdict: Verdict, { directory }: AttemptFacts): Verdict {
+  const { outcome } = verdict;
+  if (outcome.state !== 'failed' || !['exit', 'signal', 'bad-result', 'disk-full'].includes(outcome.cause)) return verdict;
+  const { freeBytes, freeFiles } = readFileSystem(directory);
+  const isFull = (freeBytes !== null && freeBytes < FULL_BYTES) || freeFiles === 0;
+  if (!isFull && outcome.cause !== 'disk-full') return verdict;
+  return failed(
+    'disk-full',
+    `${outcome.detail}; the disk is full at ${directory}, or a quota is reached (${spaceText({ freeBytes, freeFiles })})`,
+  );
+}
+
 /** What the next attempt may use, and whether it counts against `retries`; null = another attempt makes no sense. */
 export function retryDecision(
   outcome: AttemptOutcome,
@@ -130,6 +148,7 @@ export function retryDecision(
   if (outcome.state !== 'failed') return null;
   switch (outcome.cause) {
     case 'bad-input':
+    case 'disk-full':
       return null;
     case 'out-of-memory':
       return { resources: { ...resources, memoryBytes: Math.ceil(resources.memoryBytes * 1.5) }, counts: true };

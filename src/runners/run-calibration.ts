@@ -11,6 +11,7 @@ import type { ErrorText } from '../domain/event.ts';
 import type { Run } from '../domain/iov.ts';
 import { formatRun } from '../domain/iov.ts';
 import { type CalibrationOutput, calibrationMachine, type StepOutcome } from '../machines/calibration-machine.ts';
+import { diskError } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
@@ -139,13 +140,19 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
     return OK;
   };
 
+  /** A step that ends with a full disk says so in the user's words. */
+  const onDisk = <T>(step: Promise<T>): Promise<T> =>
+    step.catch((error: unknown) => {
+      throw diskError(error, `${spec.name} cannot go on`, (error as NodeJS.ErrnoException).path ?? output);
+    });
+
   const logic = calibrationMachine.provide({
     actors: {
-      prepareIteration: fromPromise(({ input }) => prepareIteration(input.iteration)),
-      runCollectors: fromPromise(({ input }) => runCollectors(input.iteration)),
-      runAlgorithms: fromPromise(({ input }) => runAlgorithms(input.iteration)),
-      commitIteration: fromPromise(({ input }) => commitIteration(hands, planned, input.iteration, input.failed)),
-      publishResult: fromPromise(({ input }) => publishResult(hands, planned, input.iteration, input.converged)),
+      prepareIteration: fromPromise(({ input }) => onDisk(prepareIteration(input.iteration))),
+      runCollectors: fromPromise(({ input }) => onDisk(runCollectors(input.iteration))),
+      runAlgorithms: fromPromise(({ input }) => onDisk(runAlgorithms(input.iteration))),
+      commitIteration: fromPromise(({ input }) => onDisk(commitIteration(hands, planned, input.iteration, input.failed))),
+      publishResult: fromPromise(({ input }) => onDisk(publishResult(hands, planned, input.iteration, input.converged))),
     },
     actions: {
       journal: (_, entry) => hands.journal.append(entry),
@@ -226,6 +233,11 @@ function jobsFailed(
     const why = first?.outcome.state === 'failed' ? `; job ${first.job}: ${first.outcome.detail}` : '';
     return `${outcome.failed} of ${outcome.total} jobs of ${spec.name}/${collection.spec.name} failed${why}`;
   });
+  const isDiskFull = bad.some(({ outcome }) =>
+    outcome.failures.some(({ outcome: how }) => how.state === 'failed' && how.cause === 'disk-full'),
+  );
+  if (isDiskFull)
+    return { code: 'CAF_DISK_FULL', message: parts.join('; '), hint: 'make space, and type caf run again: finished jobs are kept' };
   return {
     code: 'CAF_JOB_FAILED',
     message: parts.join('; '),

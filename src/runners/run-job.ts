@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { fromCallback, fromPromise } from 'xstate';
 import type { Admission, AttemptEnd, Backend, JobSubmission, RunningJob } from '../backends/backend.ts';
 import { isCommand } from '../domain/calibration.ts';
+import { CafError } from '../domain/errors.ts';
 import { type JobKey, jobText } from '../domain/job.ts';
 import { findProcessWritingTo } from '../host/find-process.ts';
 import { type Adoption, type Attempt, type JobEvent, jobMachine } from '../machines/job-machine.ts';
+import { diskError } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
 import { JOB_FILE, type JobFile, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
 import { expandArgv } from '../worker/placeholders.ts';
@@ -142,7 +144,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
               release(key.job);
               end(attemptEnd);
             })
-            .catch((error: unknown) => sendBack(broken(error)));
+            .catch((error: unknown) => sendBack(broken(error, facts.directory)));
         };
         try {
           if (input.adopt === null) {
@@ -161,14 +163,18 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         } catch (error) {
           // The directory or job.json could not be written: the surroundings are at fault, not the job.
           release(key.job);
-          sendBack(broken(error));
+          sendBack(broken(error, facts.directory));
         }
       }),
       acceptAttempt: fromPromise(async ({ input }) => {
         hands.journal.commit();
         const from = join(output, input.attempt.directory);
         const to = join(output, jobPath(input.key));
-        rename(from, to);
+        try {
+          rename(from, to);
+        } catch (error) {
+          throw diskError(error, 'The job could not be put into its place', to);
+        }
       }),
     },
     actions: {
@@ -209,12 +215,9 @@ function rename(from: string, to: string): void {
   }
 }
 
-const broken = (error: unknown): JobEvent => ({
-  type: 'attempt.ended',
-  outcome: { state: 'failed', cause: 'not-started', detail: messageOf(error) },
-  usage: null,
-  warnings: [],
-  retry: null,
-});
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+function broken(thrown: unknown, directory: string): JobEvent {
+  const error = diskError(thrown, 'The job could not be started', directory);
+  const cause = error instanceof CafError && error.code === 'CAF_DISK_FULL' ? 'disk-full' : 'not-started';
+  const detail = error instanceof Error ? error.message : String(error);
+  return { type: 'attempt.ended', outcome: { state: 'failed', cause, detail }, usage: null, warnings: [], retry: null };
+}

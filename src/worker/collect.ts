@@ -65,6 +65,7 @@ function codeOf(job: JobFile, error: unknown): string {
   if (error instanceof CafError) return error.code;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { path, code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT') return 'CAF_DISK_FULL';
     if (code !== undefined && path !== undefined && job.files.includes(path)) return 'CAF_INPUT_MISSING';
   }
   return 'CAF_JOB_FAILED';

@@ -141,6 +141,7 @@ describe('another attempt', () => {
       preempted: [2e9, 3_600_000, false],
       'bad-result': [2e9, 3_600_000, true],
       'bad-input': null,
+      'disk-full': null,
       'not-started': [2e9, 3_600_000, true],
     });
   });
