@@ -1,19 +1,11 @@
 // `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
-import { hostname, userInfo } from 'node:os';
-import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { VerifyOptions } from '../../database/verify.ts';
-import { CafError } from '../../domain/errors.ts';
-import { checkRun, type Iov, parseIov } from '../../domain/iov.ts';
-import { shortPath } from '../../report/error-text.ts';
-import { styleFor } from '../../report/style.ts';
+import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { type DrawContext, drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
-
-interface Json {
-  readonly json?: boolean;
-}
+import { actorHere, answer, at, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
 
 export function registerDb(program: Command, io: Io): void {
   const db = program.command('db').description('Local databases: what they hold, how they differ, whether they are sound.');
@@ -32,21 +24,6 @@ export function registerDb(program: Command, io: Io): void {
   registerImport(db, io);
   registerExport(db, io);
 }
-
-const json = () => new Option('--json', 'one document for machines');
-const into = () => new Option('--into <dir>', 'the directory to make').makeOptionMandatory();
-const pathHelp = 'directory of a local database';
-
-/** The document for machines, or lines for people. */
-function answer(io: Io, options: Json, document: unknown, draw: (context: DrawContext) => readonly string[]): void {
-  if (options.json === true) io.stdout.write(`${JSON.stringify(document)}\n`);
-  else {
-    const lines = draw({ style: styleFor(io.stdout, io.env), short: (path) => shortPath(path, io.cwd) });
-    io.stdout.write(lines.map((line) => `${line}\n`).join(''));
-  }
-}
-
-const at = (io: Io, path: string): string => resolve(io.cwd, path);
 
 function registerShow(db: Command, io: Io): void {
   db.command('show')
@@ -189,7 +166,7 @@ function registerImport(db: Command, io: Io): void {
       const { importDatabase } = await import('../../database/exchange.ts');
       const imported = await importDatabase(at(io, file), at(io, options.into), {
         at: new Date().toISOString(),
-        actor: `${userInfo().username}@${hostname()}`,
+        actor: actorHere(),
         lenient: options.lenient === true,
         ...(options.message === undefined ? {} : { message: options.message }),
       });
@@ -213,23 +190,9 @@ function registerExport(db: Command, io: Io): void {
     });
 }
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or larger.');
-  return Number(text);
-}
-
 function subset(text: string): { readonly part: number; readonly of: number } {
   const [, part, of] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
   if (part === undefined || of === undefined || part < 1 || part > of)
     throw new InvalidArgumentError('Write n/m with n from 1 to m, for instance 3/10.');
   return { part, of };
-}
-
-function iovArgument(text: string): Iov {
-  try {
-    return parseIov(text);
-  } catch (error) {
-    if (error instanceof CafError) throw new InvalidArgumentError(`${error.message}.`);
-    throw error;
-  }
 }

@@ -1,0 +1,46 @@
+// What the commands of `caf db` share: options, arguments, and how an answer is given.
+import { hostname, userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import { CafError } from '../../../domain/errors.ts';
+import { type Iov, parseIov } from '../../../domain/iov.ts';
+import { shortPath } from '../../../report/error-text.ts';
+import { styleFor } from '../../../report/style.ts';
+import type { Io } from '../../io.ts';
+import type { DrawContext } from '../db-text.ts';
+
+export interface Json {
+  readonly json?: boolean;
+}
+
+export const json = () => new Option('--json', 'one document for machines');
+export const into = () => new Option('--into <dir>', 'the directory to make').makeOptionMandatory();
+export const pathHelp = 'directory of a local database';
+
+/** The document for machines, or lines for people. */
+export function answer(io: Io, options: Json, document: unknown, draw: (context: DrawContext) => readonly string[]): void {
+  if (options.json === true) io.stdout.write(`${JSON.stringify(document)}\n`);
+  else {
+    const lines = draw({ style: styleFor(io.stdout, io.env), short: (path) => shortPath(path, io.cwd) });
+    io.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  }
+}
+
+export const at = (io: Io, path: string): string => resolve(io.cwd, path);
+
+/** user@host */
+export const actorHere = (): string => `${userInfo().username}@${hostname()}`;
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or larger.');
+  return Number(text);
+}
+
+export function iovArgument(text: string): Iov {
+  try {
+    return parseIov(text);
+  } catch (error) {
+    if (error instanceof CafError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
