@@ -15,8 +15,8 @@ export default defineConfig({
     testTimeout: 30_000,
     projects: [
       suite('unit', ['test/**/*.test.ts'], SLOW),
-      suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts'], [], { testTimeout: 120_000 }),
-      suite('crash', ['test/crash/**/*.test.ts'], [], { testTimeout: 1_200_000 }),
+      suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts'], [], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      suite('crash', ['test/crash/**/*.test.ts'], [], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
     ],
   },
 });

@@ -40,7 +40,6 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
 
   const prepareIteration = async (iteration: number): Promise<StepOutcome> => {
     if (hands.stop.aborted) return INTERRUPTED;
-    if (planned.noInput !== null) return failed(planned.noInput);
     const { lock } = chainOf(hands, spec, iteration);
     hands.journal.append({
       kind: 'iteration.started',
@@ -50,6 +49,8 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
       jobs: Object.fromEntries(planned.collections.map((collection) => [collection.spec.name, collection.jobs])),
     });
     hands.journal.commit();
+    // An iteration that failed this way has begun, and gets its database, too.
+    if (planned.noInput !== null) return failed(planned.noInput);
     for (const collection of planned.collections) mkdirSync(join(collectorDirectory(iteration), collection.spec.name), { recursive: true });
     if (planned.collections.length > 0)
       await writeChain(
