@@ -1,5 +1,5 @@
 // The end of a command that failed: what the user reads, and the exit code.
-import { appendFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
@@ -46,16 +46,21 @@ function usageError(error: CommanderError, argv: readonly string[]): CafError {
 /** Anything that is no CafError is a bug: its stack goes to a file, not to the user. */
 function bug(error: unknown, argv: readonly string[]): CafError {
   const text = error instanceof Error ? error.message : String(error);
-  const path = join(tmpdir(), `caf-bug-${process.pid}.log`);
   const report = `caf ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}\ncaf ${argv.join(' ')}\n${stackOf(error)}\n`;
-  let hint = `report this bug with the file ${path}`;
-  try {
-    // It holds the command line: for its owner only.
-    appendFileSync(path, report, { mode: 0o600 });
-  } catch {
-    hint = `report this bug with these lines: ${report}`;
-  }
+  const path = keepReport(report);
+  const hint = path === null ? `report this bug with these lines: ${report}` : `report this bug with the file ${path}`;
   return new CafError('CAF_INTERNAL', `This is a bug in caf: ${text}`, { hint, cause: error });
+}
+
+/** In a directory of its own, for its owner only: others may have planted links where the file would be expected. Null = it could not be written. */
+function keepReport(report: string): string | null {
+  try {
+    const path = join(mkdtempSync(join(tmpdir(), 'caf-bug-')), 'report.log');
+    writeFileSync(path, report, { mode: 0o600, flag: 'wx' });
+    return path;
+  } catch {
+    return null;
+  }
 }
 
 function stackOf(error: unknown): string {

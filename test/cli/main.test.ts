@@ -144,7 +144,7 @@ test('a bug is exit 3; its stack goes to a file, not to the user', () => {
   expect(io.exitCode).toBe(3);
   expect(io.stderr.text).toContain('CAF_INTERNAL');
   expect(io.stderr.text).not.toContain('main.test.ts');
-  const path = /\S+caf-bug-\d+\.log/.exec(io.stderr.text)?.[0] ?? '';
+  const path = /\S+caf-bug-\w+\/report\.log/.exec(io.stderr.text)?.[0] ?? '';
   const log = readFileSync(path, 'utf8');
   rmSync(path);
   expect(log).toContain('main.test.ts');

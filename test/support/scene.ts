@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Put before caf, for instance ['prlimit', '--fsize=1000']. */
   readonly through?: readonly string[];
+  /** Arguments for the Node that runs caf, not for its children. */
+  readonly node?: readonly string[];
 }
 
 export interface Running {
@@ -75,8 +77,8 @@ export function createScene(): Scene {
           .filter((line) => line !== '')
       : [];
 
-  const start = (args: readonly string[], { cwd = directory, env = {}, through = [] }: RunOptions = {}): Running => {
-    const [file = '', ...rest] = [...through, process.execPath, CAF, ...args];
+  const start = (args: readonly string[], { cwd = directory, env = {}, through = [], node = [] }: RunOptions = {}): Running => {
+    const [file = '', ...rest] = [...through, process.execPath, ...node, CAF, ...args];
     const { CAF_DATA: _, FORCE_COLOR: __, ...inherited } = process.env;
     const child = spawn(file, rest, { cwd, env: { ...inherited, NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     alive.add(child);
