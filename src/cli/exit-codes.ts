@@ -26,6 +26,7 @@ const INPUT_CODES: readonly ErrorCode[] = [
   'CAF_DB_EXISTS',
   'CAF_DB_LINE',
   'CAF_DB_DRAFT',
+  'CAF_DB_STATE',
 ];
 
 const FAILED_CODES: readonly ErrorCode[] = [

@@ -26,7 +26,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
   const campaign = await readCampaign(options, io);
   const { spec } = campaign;
   const only = onlyOf(options, spec);
-  const { describeDatabase } = await import('../database/chain.ts');
+  const { describeUsable } = await import('../database/chain.ts');
   const planFrom = (reads: JournalReads | null): CampaignPlan =>
     planCampaign({
       spec,
@@ -34,7 +34,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
       fresh: options.fresh,
       only,
       code: campaign.code,
-      describeDatabase,
+      describeDatabase: describeUsable,
       jobsOf: (name, iteration) => reads?.iteration(name, iteration)?.jobs ?? {},
       hasMissingJobs: (name, iteration) => (reads?.jobCounts(name, iteration).failed ?? 0) > 0,
     });

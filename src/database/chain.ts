@@ -1,5 +1,6 @@
 // A chain of immutable databases, highest priority first: the first one whose view holds the run for that name wins.
-import { basename, dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { FOREVER, type Iov, iovToKeys, keysToIov, type Run, runKey } from '../domain/iov.ts';
 import type { MadeBy } from '../domain/payload.ts';
@@ -9,11 +10,14 @@ import type { PayloadRow } from './content.ts';
 import { compareNames, viewIdOf } from './identity.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 import { coalesce, lastBeginning, paint } from './resolve.ts';
+import { checkUsable, type DatabaseState, STATE_FILE, stateOf } from './state.ts';
 import type { Answer, Chain, ChainSegment, TransactionInput } from './types.ts';
 
 export interface ChainOptions {
   /** An object store to read payloads from whose file is missing in the database's directory. */
   readonly objects?: string;
+  /** States its databases may have; `invalid` never. Default: all others. */
+  readonly usableStates?: readonly DatabaseState[];
 }
 
 /** A chain as this room sees it: with its databases. */
@@ -46,13 +50,20 @@ export function describeDatabase(path: string, label?: string): ChainMember {
   }
 }
 
+/** describeDatabase for what shall be part of a chain: CAF_DB_STATE for an invalid one. */
+export function describeUsable(path: string, label?: string): ChainMember {
+  const member = describeDatabase(path, label);
+  if (existsSync(join(member.path, STATE_FILE))) checkUsable(member.path, stateOf(member.path));
+  return member;
+}
+
 function labelOf(directory: string): string {
   const own = basename(directory) === 'localdb' ? dirname(directory) : directory;
   const above = basename(dirname(own));
   return above === '' ? basename(own) : `${above}/${basename(own)}`;
 }
 
-/** Members are opened when first asked; one that is not what the lock names is refused with CAF_DB_VERSION_MISMATCH. */
+/** Members are opened when first asked; refused are what the lock does not name (CAF_DB_VERSION_MISMATCH) and what is invalid (CAF_DB_STATE). */
 export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChain {
   const opened = new Map<number, LocalDatabase>();
   const database = (index: number): LocalDatabase => {
@@ -60,7 +71,7 @@ export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChai
     if (found === undefined) {
       const member = lock.databases[index];
       if (member === undefined) throw new Error(`the chain has no member ${index}`);
-      found = openMember(member);
+      found = openMember(member, options.usableStates);
       opened.set(index, found);
     }
     return found;
@@ -160,8 +171,14 @@ export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChai
   }
 }
 
-function openMember(member: ChainMember): LocalDatabase {
+function openMember(member: ChainMember, usableStates: readonly DatabaseState[] | undefined): LocalDatabase {
   const database = openDatabase(member.path);
+  try {
+    checkUsable(database.directory, database.state, usableStates);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
   for (const id of ['versionId', 'contentId', 'viewId'] as const) {
     if (database[id] === member[id]) continue;
     database.close();

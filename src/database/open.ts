@@ -10,12 +10,14 @@ import { isOurs, isReadable, readHeader } from './image.ts';
 import { openImageReader } from './image-reader.ts';
 import { IMAGE_FILE, IN_MEMORY_BYTES, indexPayloadFiles, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
 import { lastBeginning, type Parts } from './resolve.ts';
+import { type DatabaseState, stateOf } from './state.ts';
 import { openTextReader } from './text-reader.ts';
 import type { ParentInput, TransactionInput } from './types.ts';
 
 /** What both forms of a database can tell. */
 export interface DatabaseReader {
-  readonly state: 'committed' | 'draft' | 'text';
+  /** Of a LocalDatabase: as the STATE file beside it says when it is opened. */
+  readonly state: DatabaseState;
   /** Null for a draft. */
   readonly versionId: string | null;
   readonly contentId: string;
@@ -74,6 +76,7 @@ function withFiles(directory: string, reader: DatabaseReader): LocalDatabase {
   const painted = new Map<string, { readonly entries: readonly EntryRow[]; readonly parts: Parts }>();
   return {
     ...reader,
+    state: reader.state === 'committed' ? stateOf(directory) : reader.state,
     directory,
     fileOf(payload) {
       const known = reader.fileOf(payload);

@@ -1,7 +1,7 @@
 // The database chain of an iteration, highest priority first, and who is whose parent.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeDatabase } from '../database/chain.ts';
+import { describeUsable } from '../database/chain.ts';
 import type { ParentInput } from '../database/types.ts';
 import type { CalibrationSpec } from '../domain/calibration.ts';
 import type { ChainLock, ChainMember } from '../worker/contract.ts';
@@ -43,7 +43,7 @@ export function chainOf(hands: Hands, calibration: CalibrationSpec, iteration: n
 
 const describe = (role: ParentInput['role'], path: string, label: string): Member => ({
   role,
-  member: { ...describeDatabase(path), label },
+  member: { ...describeUsable(path), label },
 });
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

@@ -1,7 +1,7 @@
 // From reported results to sealed databases: an iteration's localdb, the draft between algorithms, and the calibration's result.
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeDatabase } from '../database/chain.ts';
+import { describeDatabase, describeUsable } from '../database/chain.ts';
 import { flattenChain } from '../database/flatten.ts';
 import { contentIdOf, publishDatabase, writeDraft } from '../database/publish.ts';
 import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } from '../database/types.ts';
@@ -146,7 +146,7 @@ export async function publishResult(
   }
   const databases = Array.from({ length: iteration + 1 }, (_, n) => iteration - n).map(
     (n): ChainMember => ({
-      ...describeDatabase(join(iterationDirectory(hands.spec.output, spec.name, n), 'localdb')),
+      ...describeUsable(join(iterationDirectory(hands.spec.output, spec.name, n), 'localdb')),
       label: `${spec.name}/${n}`,
     }),
   );

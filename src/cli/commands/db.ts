@@ -5,6 +5,7 @@ import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { actorHere, answer, at, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { registerState } from './db/state.ts';
 import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
 
 export function registerDb(program: Command, io: Io): void {
@@ -23,6 +24,7 @@ export function registerDb(program: Command, io: Io): void {
   registerFlatten(db, io);
   registerImport(db, io);
   registerExport(db, io);
+  registerState(db, io);
 }
 
 function registerShow(db: Command, io: Io): void {

@@ -15,6 +15,8 @@ export interface Json {
 
 export const json = () => new Option('--json', 'one document for machines');
 export const into = () => new Option('--into <dir>', 'the directory to make').makeOptionMandatory();
+/** Manual changes say why: who reads the history in a year will want to know. */
+export const note = () => new Option('-n, --note <text>', 'why; kept in the history');
 export const pathHelp = 'directory of a local database';
 
 /** The document for machines, or lines for people. */
