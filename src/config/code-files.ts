@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { dirname, relative, sep } from 'node:path';
+import type { Effects } from './code-effects.ts';
 import { type ImportTarget, isInPackage, resolveImport } from './code-packages.ts';
 import { type CodeModule, readPieces } from './code-pieces.ts';
 
@@ -33,6 +34,40 @@ export class FileCache {
   /** Null for what is no ES module, and for what lies in a package. */
   module(path: string): CodeModule | null {
     return remember(this.#modules, path, () => (isInPackage(path) || !/\.m?[jt]s$/.test(path) ? null : readModule(path)));
+  }
+
+  /** Whether running code of the module at `path` may change what others see, through whatever functions of local files. */
+  acts(path: string, effects: Effects): boolean {
+    const open = [{ path, effects }];
+    const seen = new Set<string>();
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (next.effects.acts) return true;
+      for (const name of next.effects.calls) {
+        const key = `${next.path}\n${name}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        const called = this.#functionAt(next.path, name);
+        if (called === 'unknown') return true;
+        if (called !== 'of a package') open.push(called);
+      }
+    }
+    return false;
+  }
+
+  /** The function a name stands for in a module; what is no function, or passed on from a third module, is not followed. */
+  #functionAt(path: string, name: string): { readonly path: string; readonly effects: Effects } | 'of a package' | 'unknown' {
+    const module = this.module(path);
+    const own = module?.functions.get(name);
+    if (own !== undefined) return { path, effects: own };
+    const binding = module?.imports.get(name);
+    if (binding === undefined) return 'unknown';
+    const target = this.resolve(binding.from, path);
+    if (target.kind === 'package' || target.kind === 'ignored') return 'of a package';
+    if (target.kind === 'unknown') return 'unknown';
+    const there = this.module(target.path);
+    const exported = there?.exports.get(binding.name);
+    const effects = typeof exported === 'string' ? there?.functions.get(exported) : undefined;
+    return effects === undefined ? 'unknown' : { path: target.path, effects };
   }
 
   resolve(specifier: string, importer: string): ImportTarget {

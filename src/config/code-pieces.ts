@@ -1,6 +1,7 @@
 // Takes a module apart into its top-level statements: what each declares, mentions and does, and the module's imports and exports.
 import { createHash } from 'node:crypto';
 import type { SourceLocation } from '../domain/calibration.ts';
+import { declaredFunctions, type Effects, effectsOf, effectsOfFunction } from './code-effects.ts';
 import { childrenOf, declaredNames, FUNCTIONS, isNode, type Node, nameOf, nodesOf, parseModule, rootName, textOf } from './syntax-tree.ts';
 
 export interface CodePiece {
@@ -8,8 +9,8 @@ export interface CodePiece {
   readonly declares: readonly string[];
   /** Every name it uses, its own local ones among them: more than needed does no harm. */
   readonly mentions: ReadonlySet<string>;
-  /** Running it may change what others see: it belongs to everything that loads the module. */
-  readonly hasEffects: boolean;
+  /** What running it does: where it changes what others see, it belongs to everything that loads the module. */
+  readonly effects: Effects;
   /** It uses require, eval, or import() of what is no literal: what it reaches cannot be told. */
   readonly isOpaque: boolean;
   /** Specifiers in `import('x')` and `new URL('./x', import.meta.url)`: they count whole. */
@@ -28,6 +29,8 @@ export interface CodeModule {
   /** In source order. */
   readonly pieces: readonly CodePiece[];
   readonly declaredBy: ReadonlyMap<string, readonly CodePiece[]>;
+  /** What a call of each of its functions does, by local name. */
+  readonly functions: ReadonlyMap<string, Effects>;
   /** Local name -> what it stands for. */
   readonly imports: ReadonlyMap<string, Binding>;
   /** Every specifier it loads, in order. */
@@ -54,16 +57,10 @@ export interface Definition {
 /** The local name of the default export. */
 export const DEFAULT = '*default*';
 
+/** Their name and options are in the fingerprint. */
+const STRATEGIES: ReadonlySet<string> = new Set(['singleIov', 'simpleRunByRun', 'sequentialRunByRun', 'sequentialBoundaries']);
 /** Functions that only make values, however the framework is imported. */
-const OF_FRAMEWORK: ReadonlySet<string> = new Set([
-  'defineCalibration',
-  'defineConfig',
-  'definePayload',
-  'singleIov',
-  'simpleRunByRun',
-  'sequentialRunByRun',
-  'sequentialBoundaries',
-]);
+const OF_FRAMEWORK: ReadonlySet<string> = new Set(['defineCalibration', 'defineConfig', 'definePayload', ...STRATEGIES]);
 
 /** Options whose values are in the fingerprint (plan/fingerprint.ts), or do not influence results. */
 const DATA_OF_CALIBRATION = [
@@ -78,6 +75,8 @@ const DATA_OF_CALIBRATION = [
   'savePayloads',
 ];
 const DATA_OF_COLLECTION = ['files', 'outputs', 'split', 'granularity', 'resources', 'retries', 'env', 'setup', 'container'];
+/** What a factory is given to depend on: the names of all ancestors are in the fingerprint, too, and these are done again by themselves. */
+const DATA_OF_FACTORY = ['dependsOn'];
 const DATA_OF_ALGORITHM = ['executionTimeLimit', 'env', 'resources'];
 
 /** Throws a SyntaxError for what is no module, and an Error for TypeScript that Node itself could not load. */
@@ -135,6 +134,10 @@ export function readPieces(path: string, source: string): CodeModule {
     const binding = imports.get(name);
     return declared.has(name) || (binding !== undefined && isLocal(binding.from) && !OF_FRAMEWORK.has(binding.name));
   };
+  const isStrategy = (node: unknown) => {
+    const binding = isNode(node) && node.type === 'CallExpression' ? imports.get(nameOf(node.callee)) : undefined;
+    return binding !== undefined && !isLocal(binding.from) && STRATEGIES.has(binding.name);
+  };
   const pieces = statements.map(({ node, declares }) => readPiece(node, declares, isOwn));
   const declaredBy = Map.groupBy(
     pieces.flatMap((piece) => piece.declares.map((name) => ({ name, piece }))),
@@ -142,6 +145,9 @@ export function readPieces(path: string, source: string): CodeModule {
   );
   return {
     pieces,
+    functions: new Map(
+      statements.flatMap(({ node }) => declaredFunctions(node).map(([name, body]) => [name, effectsOfFunction(body, isOwn)] as const)),
+    ),
     declaredBy: new Map([...declaredBy].map(([name, list]) => [name, list.map(({ piece }) => piece)])),
     imports,
     loads,
@@ -160,12 +166,13 @@ export function readPieces(path: string, source: string): CodeModule {
       const callee = call.callee as Node;
       const name = nameOf(callee.type === 'MemberExpression' ? callee.property : callee);
       const isDefinition = (imports.get(name)?.name ?? name) === 'defineCalibration';
-      const blanks = isDefinition ? blanksOf(call) : null;
+      const blanks = isDefinition ? blanksOf(call, isStrategy) : null;
+      const data = blanks?.data ?? new Set(nodesOf(call.arguments).flatMap((options) => membersOf(options, DATA_OF_FACTORY)));
       const node = isListed ? call : statement.node;
       const declares = isListed ? [] : statement.declares;
       return {
         statement: isListed ? null : piece,
-        whole: readPiece(node, declares, isOwn, blanks?.data),
+        whole: readPiece(node, declares, isOwn, data),
         collectors: blanks === null ? null : readPiece(node, declares, isOwn, new Set([...blanks.data, ...blanks.algorithms])),
       };
     },
@@ -177,15 +184,9 @@ const isLocal = (specifier: string): boolean => /^(?:\.{1,2}\/|\/|file:|#)/.test
 // ------------------------------------------------------------------------------------------------------------ one piece
 
 const DECLARATIONS = new Set(['FunctionDeclaration', 'ClassDeclaration', 'VariableDeclaration', 'EmptyStatement']);
+const NO_EFFECTS: Effects = { acts: false, calls: [] };
+const ACTS: Effects = { acts: true, calls: [] };
 const POSITIONS = new Set(['type', 'start', 'end', 'raw']);
-/** Built-in functions that change what they are given. */
-const CHANGES_ARGUMENTS = new Set(['Object', 'Reflect', 'Atomics', 'globalThis', 'process']);
-
-interface Visit {
-  readonly node: Node;
-  readonly inFunction: boolean;
-}
-
 /** Nodes in `blanks` count as not there. */
 function readPiece(
   root: Node,
@@ -197,36 +198,34 @@ function readPiece(
   const mentions = new Set<string>();
   const assets: string[] = [];
   const isExpression = root.type.endsWith('Expression') || root.type === 'Identifier' || root.type === 'Literal';
-  let hasEffects = !DECLARATIONS.has(root.type) && !isExpression;
+  const isStatement = !DECLARATIONS.has(root.type) && !isExpression;
   let isOpaque = false;
   // It lists all calibrations: editing one would redo all the others.
   const isDefaultConfig = declares.includes(DEFAULT) && root.type === 'CallExpression' && nameOf(root.callee) === 'defineConfig';
 
   // A stack of its own: a long sum of strings is a deep tree.
-  const stack: (Visit | string)[] = [{ node: root, inFunction: false }];
+  const stack: (Node | string)[] = [root];
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     if (typeof item === 'string') {
       hash.update(item);
       continue;
     }
-    const { node } = item;
+    const node = item;
     if (blanks.has(node)) continue;
     if (node.type === 'Identifier') mentions.add(nameOf(node));
     if (isOpaqueNode(node)) isOpaque = true;
     const asset = assetOf(node);
     if (asset !== null) assets.push(asset);
-    if (!item.inFunction && !hasEffects) hasEffects = actsOnOthers(node, isOwn);
 
-    const inFunction = item.inFunction || FUNCTIONS.has(node.type);
-    const parts: (Visit | string)[] = [`(${node.type}`];
+    const parts: (Node | string)[] = [`(${node.type}`];
     for (const key of Object.keys(node).sort()) {
       if (POSITIONS.has(key)) continue;
       const value = node[key];
       if (isNode(value)) {
-        parts.push(` ${key}:`, isPlainName(node, key) ? `name ${JSON.stringify(nameOf(value))}` : { node: value, inFunction });
+        parts.push(` ${key}:`, isPlainName(node, key) ? `name ${JSON.stringify(nameOf(value))}` : value);
       } else if (Array.isArray(value)) {
         parts.push(` ${key}:[`);
-        for (const member of value) parts.push(isNode(member) ? { node: member, inFunction } : `${JSON.stringify(member)},`);
+        for (const member of value) parts.push(isNode(member) ? member : `${JSON.stringify(member)},`);
         parts.push(']');
       } else {
         parts.push(` ${key}=${typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? '')}`);
@@ -235,7 +234,8 @@ function readPiece(
     parts.push(')');
     stack.push(...parts.reverse());
   }
-  return { declares, mentions, hasEffects: hasEffects && !isDefaultConfig, isOpaque, assets, digest: hash.digest('hex') };
+  const effects = isDefaultConfig ? NO_EFFECTS : isStatement ? ACTS : effectsOf(root, isOwn);
+  return { declares, mentions, effects, isOpaque, assets, digest: hash.digest('hex') };
 }
 
 /** Names of members and labels: not names of the module. */
@@ -261,26 +261,6 @@ const isOpaqueNode = (node: Node): boolean => {
       return false;
   }
 };
-
-/** A top-level declaration that calls a function of the user's own, or assigns, may change what other pieces see. */
-function actsOnOthers(node: Node, isOwn: (name: string) => boolean): boolean {
-  switch (node.type) {
-    case 'AssignmentExpression':
-    case 'UpdateExpression':
-    case 'StaticBlock':
-      return true;
-    case 'UnaryExpression':
-      return node.operator === 'delete';
-    case 'CallExpression':
-    case 'NewExpression':
-    case 'TaggedTemplateExpression': {
-      const root = rootName(node.callee ?? node.tag);
-      return root === null || isOwn(root) || CHANGES_ARGUMENTS.has(root);
-    }
-    default:
-      return false;
-  }
-}
 
 function assetOf(node: Node): string | null {
   if (node.type === 'ImportExpression') return textOf(node.source);
@@ -343,7 +323,7 @@ interface Blanks {
 }
 
 /** Null where the argument is not written out as one object. Whole properties: whether an option is given does not count either. */
-function blanksOf(call: Node): Blanks | null {
+function blanksOf(call: Node, isStrategy: (node: unknown) => boolean): Blanks | null {
   const [options, ...others] = nodesOf(call.arguments);
   if (options?.type !== 'ObjectExpression' || others.length > 0) return null;
   const algorithms = membersOf(options, ['algorithms']);
@@ -353,7 +333,7 @@ function blanksOf(call: Node): Blanks | null {
     ...collections.flatMap(({ value }) => membersOf(value, DATA_OF_COLLECTION)),
     ...algorithms
       .flatMap(({ value }) => (isNode(value) ? nodesOf(value.elements) : []))
-      .flatMap((one) => membersOf(one, DATA_OF_ALGORITHM)),
+      .flatMap((one) => [...membersOf(one, DATA_OF_ALGORITHM), ...membersOf(one, ['strategy']).filter(({ value }) => isStrategy(value))]),
   ];
   return { data: new Set(data), algorithms: new Set(algorithms) };
 }

@@ -97,7 +97,7 @@ export class Reach {
         this.#addUnreadable(next);
         continue;
       }
-      for (const piece of module.pieces) if (piece.hasEffects) this.#addPiece(next, piece);
+      for (const piece of module.pieces) if (this.#files.acts(next, piece.effects)) this.#addPiece(next, piece);
       for (const specifier of module.loadsForEffects) this.#link(next, specifier, specifier);
       for (const specifier of module.loads) {
         const target = this.#files.resolve(specifier, next);

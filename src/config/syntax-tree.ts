@@ -75,7 +75,8 @@ export function declaredNames(statement: Node): readonly string[] {
   }
 }
 
-function boundNames(pattern: unknown): readonly string[] {
+/** The names a pattern binds or assigns; none for members of objects. */
+export function boundNames(pattern: unknown): readonly string[] {
   if (!isNode(pattern)) return [];
   switch (pattern.type) {
     case 'Identifier':

@@ -128,7 +128,13 @@ describe('an edit of', () => {
     { what: 'what only the neighbour imports', path: 'lib/tables.ts', from: '=> n', to: '=> n + 1', redoes: 'nothing' },
     { what: 'the list of calibrations', path: 'caf.config.ts', from: '[gain, neighbour]', to: '[gain]', redoes: 'nothing' },
     { what: 'my algorithm', path: 'caf.config.ts', from: 'order: 2', to: 'order: 3', redoes: 'algorithms' },
-    { what: 'the options of my strategy', path: 'caf.config.ts', from: 'stepSize: 1', to: 'stepSize: 2', redoes: 'algorithms' },
+    {
+      what: 'the options of a strategy, which are compared one by one,',
+      path: 'caf.config.ts',
+      from: 'stepSize: 1',
+      to: 'stepSize: 2',
+      redoes: 'nothing',
+    },
     { what: 'a helper of my algorithm', path: 'lib/fit.ts', from: 'offset = 1', to: 'offset = 2', redoes: 'algorithms' },
     { what: 'a helper of the helper', path: 'lib/solve.ts', from: 'order * 2', to: 'order * 3', redoes: 'algorithms' },
     { what: 'another export of a file I use', path: 'lib/fit.ts', from: '() => 1', to: '() => 2', redoes: 'nothing' },
@@ -229,13 +235,18 @@ ${before}[
 describe('side effects in declarations', () => {
   const files = (declaration: string) => ({
     'caf.config.ts': `import { defineCalibration } from 'calibration-framework';
-import { table, add } from './table.ts';
+import { table, add, pure, through, given } from './table.ts';
 import * as z from 'zod';
 
 ${declaration}
 export const gain = defineCalibration({ name: 'gain', collections: {}, algorithms: [{ name: 'x', run: () => table.length }] });
 `,
-    'table.ts': 'export const table = [];\nexport const add = (n) => table.push(n);\n',
+    'table.ts': `export const table = [];
+export const add = (n) => table.push(n);
+export const pure = ({ n }) => n + 1;
+export const through = (n) => add(n);
+export function given(n, act) { return act(n); }
+`,
   });
 
   test.each<{ declaration: string; redoes: Effect }>([
@@ -246,6 +257,22 @@ export const gain = defineCalibration({ name: 'gain', collections: {}, algorithm
     { declaration: 'export class Table { static size = add(41); }', redoes: 'all' },
     { declaration: 'export const size = z.number().max(41);', redoes: 'nothing' },
     { declaration: 'export const size = () => add(41);', redoes: 'nothing' },
+    // Functions of the user's own are looked into, wherever they come from: factories of neighbours change nothing.
+    { declaration: 'const make = (n) => ({ n, run: () => add(n) });\nexport const size = make(41);', redoes: 'nothing' },
+    { declaration: 'export const size = pure({ n: 41 });', redoes: 'nothing' },
+    { declaration: 'export const sizes = [41].map((n) => pure({ n }));', redoes: 'nothing' },
+    { declaration: 'export const sizes = [41].map(pure);', redoes: 'nothing' },
+    { declaration: 'export const sizes = [41].map((n) => add(n));', redoes: 'all' },
+    { declaration: 'export const sizes = [41].map(add);', redoes: 'all' },
+    { declaration: 'export const size = (() => add(41))();', redoes: 'all' },
+    { declaration: 'export const size = through(41);', redoes: 'all' },
+    { declaration: 'export const size = given(41, add);', redoes: 'all' },
+    { declaration: 'let count = 0;\nconst bump = (n) => { count += n; };\nexport const size = bump(41);', redoes: 'all' },
+    { declaration: 'const sum = (n) => { let total = 0; total += n; return total; };\nexport const size = sum(41);', redoes: 'nothing' },
+    {
+      declaration: 'const f = (n) => (n > 0 ? g(n - 1) : add(n));\nconst g = (n) => f(n);\nexport const size = g(41);',
+      redoes: 'all',
+    },
   ])('$declaration: editing it redoes $redoes', ({ declaration, redoes }) => {
     expect(edit(files(declaration), 'caf.config.ts', '41', '42')).toBe(redoes);
   });
