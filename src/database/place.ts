@@ -62,10 +62,15 @@ export interface PlaceDirectory {
   fill(temporary: string): Promise<readonly string[]>;
 }
 
+const temporaryName = (directory: string): string => `${directory}.tmp-${randomBytes(6).toString('hex')}`;
+
+/** Whether a name was given by placeDirectory to what was not yet in place: left by a kill, it means nothing. */
+export const isHalfMade = (name: string): boolean => /\.tmp-[0-9a-f]{12}$/.test(name);
+
 /** A directory appears whole, by rename, or not at all. CAF_DB_EXISTS; CAF_DISK_FULL with the space left. */
 export async function placeDirectory({ directory, durable, existing, fill }: PlaceDirectory): Promise<void> {
   if (existing === 'refuse') refuseExisting(directory);
-  const temporary = `${directory}.tmp-${randomBytes(6).toString('hex')}`;
+  const temporary = temporaryName(directory);
   try {
     await mkdir(dirname(directory), { recursive: true });
     await mkdir(temporary);
@@ -108,7 +113,7 @@ const existsAlready = (directory: string, cause?: unknown): CafError =>
 
 function moveAway(directory: string): void {
   if (!existsSync(directory)) return;
-  const away = `${directory}.tmp-${randomBytes(6).toString('hex')}`;
+  const away = temporaryName(directory);
   renameSync(directory, away);
   rmSync(away, { recursive: true, force: true });
 }

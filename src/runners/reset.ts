@@ -5,6 +5,7 @@ import { type Journal, openJournal } from '../database/journal.ts';
 import { journalPath } from '../database/journal-open.ts';
 import { CafError } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
+import { endAttempts } from './leftover-jobs.ts';
 
 export interface ResetOutcome {
   /** The calibrations that were put back, in the order given. */
@@ -15,16 +16,17 @@ export interface ResetOutcome {
 
 /**
  * `descendants`: names of all calibrations that depend on it, directly or not; they are reset entirely, those that never began are left out.
- * Rows go first and directories follow: after a crash in between, the same command finishes the work. CAF_USAGE for an unknown calibration
+ * Jobs that a killed caf has left of them are ended. Rows go first and directories follow: after a crash in between, the same command, or
+ * caf run, finishes the work. CAF_USAGE for an unknown calibration
  * or iteration, and the errors of openJournal.
  */
-export function resetCalibration(
+export async function resetCalibration(
   results: string,
   calibration: string,
   iteration: number,
   descendants: readonly string[],
   now: () => Date = () => new Date(),
-): ResetOutcome {
+): Promise<ResetOutcome> {
   const directory = resolve(results);
   // Opening would make a journal where there is none.
   if (!existsSync(journalPath(directory))) {
@@ -34,6 +36,11 @@ export function resetCalibration(
   try {
     checkTarget(journal, calibration, iteration);
     const known = descendants.filter((name) => name !== calibration && journal.calibration(name) !== null);
+    const left = [calibration, ...known].flatMap((name) => journal.unfinishedAttempts(name));
+    await endAttempts(
+      directory,
+      left.filter((attempt) => attempt.calibration !== calibration || attempt.iteration >= iteration),
+    );
     journal.append({ kind: 'calibration.reset', calibration, iteration });
     for (const name of known) journal.append({ kind: 'calibration.reset', calibration: name, iteration: 0 });
     journal.commit();

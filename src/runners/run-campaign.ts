@@ -10,11 +10,12 @@ import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
-import { dropForRedo } from './drop-for-redo.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import type { Hands } from './hands.ts';
+import { endAttempts } from './leftover-jobs.ts';
 import { runCalibration } from './run-calibration.ts';
 import { createSchedule } from './schedule.ts';
+import { tidyDirectory } from './tidy-directory.ts';
 
 export interface CampaignRequest {
   readonly spec: CampaignSpec;
@@ -58,8 +59,11 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
   // Of those that are reused, too: their row says that this campaign holds them.
-  for (const calibration of plan.calibrations) preparePlanned(hands, calibration);
+  await endUnwanted(hands, planned);
+  for (const calibration of plan.calibrations) writePlan(hands, calibration);
+  // Rows first: a directory without rows is made again, rows without a directory would be believed.
   journal.commit();
+  for (const { spec: calibration } of planned) tidyDirectory(join(spec.output, calibration.name), calibration.name, journal);
   emit(startedEvent(request));
   for (const { spec: calibration, reused, payloads, iterations } of plan.calibrations)
     if (reused) emit({ type: 'calibration.reused', calibration: calibration.name, iterations, payloads });
@@ -160,14 +164,27 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
 
 const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() - since) / 1e9;
 
-/** Writes the plan of one calibration down, and puts aside what is not valid any more. */
-function preparePlanned(hands: Hands, planned: PlannedCalibration): void {
-  const { spec, reason, redo, position } = planned;
-  hands.journal.append({ kind: 'calibration.planned', calibration: spec.name, position, fingerprint: planned.fingerprint(), reason, redo });
-  if (redo === 'nothing') return;
-  // Rows first: a directory without rows is made again, rows without a directory would be believed.
-  hands.journal.commit();
-  dropForRedo(join(hands.spec.output, spec.name), redo);
+/** Jobs that an earlier invocation left at work, and whose attempts are dropped: they must not write where the new ones do. */
+async function endUnwanted({ journal, spec }: Hands, planned: readonly PlannedCalibration[]): Promise<void> {
+  const dropped = planned
+    .filter(({ redo }) => redo !== 'nothing')
+    .flatMap(({ spec: { name }, redo }) => journal.unfinishedAttempts(name).filter(({ iteration }) => redo === 'all' || iteration > 0));
+  await endAttempts(spec.output, dropped);
+}
+
+/** Writes the plan of one calibration down. */
+function writePlan({ journal }: Hands, { spec: { name }, reason, redo, position, fingerprint, reused, start }: PlannedCalibration): void {
+  const wasCompleted = journal.calibration(name)?.state === 'completed';
+  journal.append({ kind: 'calibration.planned', calibration: name, position, fingerprint: fingerprint(), reason, redo });
+  // With a limit raised it goes on from its end: written together with the new limit, or it would be taken for up to date after a kill.
+  if (wasCompleted && !reused && redo === 'nothing')
+    journal.append({
+      kind: 'calibration.state',
+      calibration: name,
+      state: start.checkpoint,
+      checkpoint: start.checkpoint,
+      iteration: start.iteration,
+    });
 }
 
 function block(hands: Hands, calibration: string, by: readonly string[]): void {

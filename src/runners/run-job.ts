@@ -7,15 +7,15 @@ import type { Admission, AttemptEnd, Backend, JobSubmission, RunningJob } from '
 import { isCommand } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import { type JobKey, jobText } from '../domain/job.ts';
-import { findProcessWritingTo } from '../host/find-process.ts';
 import { type Adoption, type Attempt, type JobEvent, jobMachine } from '../machines/job-machine.ts';
 import { diskError } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
-import { JOB_FILE, type JobFile, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
+import { JOB_FILE, type JobFile, RESULT_FILE } from '../worker/contract.ts';
 import { expandArgv } from '../worker/placeholders.ts';
 import type { PlannedCollection } from './campaign-plan.ts';
 import { attemptPath, type Hands, jobPath } from './hands.ts';
 import { judgeAttempt, retryDecision } from './judge-attempt.ts';
+import { processOfAttempt } from './leftover-jobs.ts';
 import { fileRunsOf } from './runs-of-files.ts';
 
 /** What all jobs of one collection in one iteration share. */
@@ -184,7 +184,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   });
 
   function adopt(key: JobKey, attempt: Attempt, { process }: Adoption): RunningJob | null {
-    const identity = process ?? findProcessWritingTo(join(output, attempt.directory, STDOUT_FILE));
+    const identity = processOfAttempt(output, { directory: attempt.directory, process });
     if (identity === null) return null;
     // Its slot is taken in the order of adoption; a job that ends before its turn gives it back at once.
     let ended = false;

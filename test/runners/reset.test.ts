@@ -2,10 +2,11 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { CafError } from '../../src/domain/errors.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
 import { readStatus } from '../../src/report/status-model.ts';
 import { resetCalibration } from '../../src/runners/reset.ts';
-import { cafErrorOf, ENTRIES, entriesUpTo, jobKey, openForTest, temporaryDirectory } from '../database/journal-support.ts';
+import { ENTRIES, entriesUpTo, jobKey, openForTest, temporaryDirectory } from '../database/journal-support.ts';
 
 const NOW = () => new Date('2026-11-21T20:14:03.456Z');
 const DATED = 'reset-2026-11-21T20-14-03Z';
@@ -30,9 +31,18 @@ function campaign(): string {
   return directory;
 }
 
-test('a calibration goes back to the start of an iteration, its descendants to theirs; what is dropped is kept', () => {
+async function refusalOf(reset: Promise<unknown>): Promise<CafError> {
+  const error = await reset.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof CafError) return error;
+  throw new Error(`expected a CafError, but got ${error}`);
+}
+
+test('a calibration goes back to the start of an iteration, its descendants to theirs; what is dropped is kept', async () => {
   const directory = campaign();
-  const { calibrations, kept } = resetCalibration(directory, 'pedestals', 1, ['gain', 'never-begun'], NOW);
+  const { calibrations, kept } = await resetCalibration(directory, 'pedestals', 1, ['gain', 'never-begun'], NOW);
   expect(calibrations).toEqual(['pedestals', 'gain']);
   expect(kept).toEqual(
     ['pedestals/localdb', 'pedestals/10', 'pedestals/1', 'gain/localdb', 'gain/0'].map((path) => join(directory, `${path}.${DATED}`)),
@@ -57,31 +67,31 @@ test('a calibration goes back to the start of an iteration, its descendants to t
   expect(readStatus(directory)).toMatchObject({ state: 'interrupted', owner: null });
 });
 
-test('two resets within the same second keep both', () => {
+test('two resets within the same second keep both', async () => {
   const directory = campaign();
-  resetCalibration(directory, 'gain', 0, [], NOW);
+  await resetCalibration(directory, 'gain', 0, [], NOW);
   mkdirSync(join(directory, 'gain', '0'));
-  expect(resetCalibration(directory, 'gain', 0, [], NOW).kept).toEqual([join(directory, 'gain', `0.${DATED}-2`)]);
+  expect((await resetCalibration(directory, 'gain', 0, [], NOW)).kept).toEqual([join(directory, 'gain', `0.${DATED}-2`)]);
 });
 
-test('directories that a crash left between rows and renames are put aside by the same command again', () => {
+test('directories that a crash left between rows and renames are put aside by the same command again', async () => {
   const directory = campaign();
   const journal = openForTest(directory);
   journal.append({ kind: 'calibration.reset', calibration: 'pedestals', iteration: 0 });
   journal.close();
-  resetCalibration(directory, 'pedestals', 0, [], NOW);
+  await resetCalibration(directory, 'pedestals', 0, [], NOW);
   expect(readdirSync(join(directory, 'pedestals')).every((name) => name.endsWith(DATED))).toBe(true);
 });
 
-test('an unknown calibration or iteration is refused with what there is, and nothing is touched', () => {
+test('an unknown calibration or iteration is refused with what there is, and nothing is touched', async () => {
   const directory = campaign();
-  const unknown = cafErrorOf(() => resetCalibration(directory, 'pedestal', 0, [], NOW));
+  const unknown = await refusalOf(resetCalibration(directory, 'pedestal', 0, [], NOW));
   expect([unknown.code, unknown.message, unknown.hint]).toEqual([
     'CAF_USAGE',
     `There is no calibration pedestal in ${directory}; it has pedestals, gain`,
     'Did you mean pedestals?',
   ]);
-  const beyond = cafErrorOf(() => resetCalibration(directory, 'pedestals', 11, [], NOW));
+  const beyond = await refusalOf(resetCalibration(directory, 'pedestals', 11, [], NOW));
   expect([beyond.code, beyond.message]).toEqual([
     'CAF_USAGE',
     'pedestals is at iteration 10 (counted from 0); there is no iteration 11 to go back to',
@@ -89,14 +99,14 @@ test('an unknown calibration or iteration is refused with what there is, and not
   expect(readdirSync(join(directory, 'pedestals')).sort()).toEqual(['0', '1', '10', 'localdb']);
 });
 
-test('a directory without a journal is not given one', () => {
+test('a directory without a journal is not given one', async () => {
   const directory = temporaryDirectory();
-  expect(cafErrorOf(() => resetCalibration(directory, 'pedestals', 0, [])).code).toBe('CAF_RESULTS_NOT_FOUND');
+  expect((await refusalOf(resetCalibration(directory, 'pedestals', 0, []))).code).toBe('CAF_RESULTS_NOT_FOUND');
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a campaign that is running is not reset', () => {
+test('a campaign that is running is not reset', async () => {
   const directory = campaign();
   openForTest(directory);
-  expect(cafErrorOf(() => resetCalibration(directory, 'pedestals', 0, [])).code).toBe('CAF_RESULTS_LOCKED');
+  expect((await refusalOf(resetCalibration(directory, 'pedestals', 0, []))).code).toBe('CAF_RESULTS_LOCKED');
 });

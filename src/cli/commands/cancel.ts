@@ -13,8 +13,6 @@ interface CancelOptions {
 }
 
 const LOOK_MS = 50;
-/** From SIGTERM to SIGKILL, for jobs. */
-const GRACE_MS = 5000;
 const PATIENCE_MS = 60_000;
 
 export function registerCancel(program: Command, io: Io): void {
@@ -77,18 +75,11 @@ async function endOwner(owner: ProcessIdentity, name: string, io: Io): Promise<b
 /** Ends what this machine still runs for the campaign: also what a caf that was killed has left. How many. */
 async function endJobs(results: string): Promise<number> {
   const { openJournalForReading } = await import('../../database/journal-reader.ts');
-  const { isSameProcess } = await import('../../host/process-identity.ts');
-  const { killTree } = await import('../../backends/kill-tree.ts');
-  const { readStat } = await import('../../host/process-tree.ts');
+  const { endAttempts } = await import('../../runners/leftover-jobs.ts');
   const reader = openJournalForReading(results);
   const attempts = reader.journal?.unfinishedAttempts() ?? [];
   reader.close();
-  const leaders = attempts.flatMap(({ process }) => {
-    const stat = process !== null && isSameProcess(process) ? readStat(process.pid) : null;
-    return stat === null ? [] : [stat];
-  });
-  await Promise.all(leaders.map((leader) => killTree(leader, GRACE_MS)));
-  return leaders.length;
+  return endAttempts(results, attempts);
 }
 
 function signal(pid: number): void {

@@ -29,7 +29,7 @@ async function reset(calibration: string, { iteration = 0, output }: ResetOption
   const results = await findResults(output, io);
   const { resetCalibration } = await import('../../runners/reset.ts');
   const descendants = await findDescendants(results, calibration, io);
-  const { kept, calibrations } = resetCalibration(results, calibration, iteration, descendants);
+  const { kept, calibrations } = await resetCalibration(results, calibration, iteration, descendants);
   io.stderr.write(`${calibrations.join(', ')}: back to the start of iteration ${iteration}\n`);
   for (const path of kept) io.stderr.write(`  kept ${shortPath(path, io.cwd)}\n`);
   io.stderr.write('\n  caf run   continue from there\n');
