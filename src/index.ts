@@ -9,8 +9,10 @@ export type {
   CollectedRecord,
   Commit,
   CommitFile,
+  CommitIntraRun,
   CommitOptions,
   Conditions,
+  ConditionsOptions,
   Data,
   FilePayload,
   FindBoundaries,
@@ -23,7 +25,16 @@ export type {
   SetupContext,
   ValuePayload,
 } from './config/contexts.ts';
-export { command, defineCalibration, defineConfig, definePayload, defineStrategy, local, type StrategyOptions } from './config/define.ts';
+export {
+  command,
+  defineCalibration,
+  defineConfig,
+  definePayload,
+  defineStrategy,
+  local,
+  type PayloadOptions,
+  type StrategyOptions,
+} from './config/define.ts';
 export type {
   AlgorithmOptions,
   BackendOption,

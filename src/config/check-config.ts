@@ -156,6 +156,14 @@ function checkPayloads(payloads: readonly PayloadDefinition[], problems: Problem
     ) {
       problems.expected(place, 'a Standard Schema validator such as z.object({ ... })', schema);
     }
+    const { version, migrate } = payload as { readonly version?: unknown; readonly migrate?: unknown };
+    if (version !== undefined && !(typeof version === 'number' && Number.isInteger(version) && version >= 1 && version <= 999_999_999)) {
+      problems.expected(place, 'a whole number from 1 as version', version);
+    }
+    if (migrate !== undefined && typeof migrate !== 'function') problems.expected(place, 'a function as migrate', migrate);
+    else if (migrate !== undefined && (version === undefined || version === 1)) {
+      problems.report(place, 'has a migrate but no older version to migrate from: say which version this is, 2 or later');
+    }
     const at = definedAt(payload);
     const where = at === null ? '' : `${at.file}:${at.line}:${at.column}`;
     const first = places.get(payload.name);

@@ -14,12 +14,28 @@ export type FilePayload = PayloadDefinition<string> & { readonly schema: null };
 export type PayloadValue<Definition extends PayloadDefinition> =
   Definition extends PayloadDefinition<infer Value> ? (Definition['schema'] extends null ? string : Value) : never;
 
+export interface ConditionsOptions {
+  /** The event of the run: which part of an intra-run payload is asked for. Other payloads do not depend on it. */
+  readonly event?: number | undefined;
+}
+
 /** The database chain as it was locked when the job was made. */
 export interface Conditions {
-  /** The payload valid for this run. Rejects with CAF_DB_NOT_FOUND when no database of the chain has one. */
-  get<Definition extends PayloadDefinition>(definition: Definition, run: Run): Promise<PayloadValue<Definition>>;
+  /**
+   * The payload valid for this run. Rejects with CAF_DB_NOT_FOUND when no database of the chain has one, with CAF_PAYLOAD_EVENT for an
+   * intra-run payload without `event`, and with CAF_PAYLOAD_VERSION when it was written with another version and cannot be migrated.
+   */
+  get<Definition extends PayloadDefinition>(
+    definition: Definition,
+    run: Run,
+    options?: ConditionsOptions,
+  ): Promise<PayloadValue<Definition>>;
   /** As `get`, but undefined when no database of the chain has one. */
-  find<Definition extends PayloadDefinition>(definition: Definition, run: Run): Promise<PayloadValue<Definition> | undefined>;
+  find<Definition extends PayloadDefinition>(
+    definition: Definition,
+    run: Run,
+    options?: ConditionsOptions,
+  ): Promise<PayloadValue<Definition> | undefined>;
 }
 
 export interface CollectedRecord<Value> {
@@ -59,6 +75,16 @@ export interface CommitOptions {
 /** Queues a payload: it is committed if the strategy reports this execution as ok or iterate. Throws at once on a bad value. */
 export type Commit = <Value>(definition: ValuePayload<Value>, value: NoInfer<Value>, options?: CommitOptions) => void;
 
+/**
+ * Queues an intra-run payload: several values for one run, each valid from its `firstEvent` (the first from 0) to the event before the next
+ * one's. Read with `conditions.get(definition, run, { event })`. Events count within a run, so give it an interval of one run.
+ */
+export type CommitIntraRun = <Value>(
+  definition: ValuePayload<Value>,
+  parts: readonly { readonly firstEvent: number; readonly value: NoInfer<Value> }[],
+  options?: CommitOptions,
+) => void;
+
 /** Queues a file as payload. A relative path is relative to the algorithm's working directory. */
 export type CommitFile = (definition: FilePayload, path: string, options?: CommitOptions) => Promise<void>;
 
@@ -88,6 +114,7 @@ export interface AlgorithmContext {
   readonly data: Data;
   readonly conditions: Conditions;
   readonly commit: Commit;
+  readonly commitIntraRun: CommitIntraRun;
   readonly commitFile: CommitFile;
   /** From 0. */
   readonly iteration: number;
@@ -96,7 +123,7 @@ export interface AlgorithmContext {
 }
 
 /** What `setup` receives, once before the executions of each iteration: as `run`, without `runs` and `iov`. */
-export type SetupContext = Omit<AlgorithmContext, 'runs' | 'iov' | 'commit' | 'commitFile'>;
+export type SetupContext = Omit<AlgorithmContext, 'runs' | 'iov' | 'commit' | 'commitIntraRun' | 'commitFile'>;
 
 /** What `findBoundaries` receives. */
 export interface BoundariesContext {

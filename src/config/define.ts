@@ -53,16 +53,28 @@ export function defineCalibration<
   return marked(options, DEFINED_AT, captureCallSite(defineCalibration));
 }
 
+export interface PayloadOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> {
+  /** Recorded with each payload. From 1, the default. */
+  readonly version?: number | undefined;
+  /** What an older value is in the present shape; the schema checks it. `from` = the version it was written with. */
+  readonly migrate?: ((old: unknown, from: number) => StandardSchemaV1.InferInput<Schema>) | undefined;
+}
+
 /** A file payload (ROOT, HDF5, anything): committed by path with `commitFile`. */
 export function definePayload(name: string): FilePayload;
-/** A typed payload: `schema` is any Standard Schema validator, such as zod's. It checks each value at `commit`; what it gives is the value's type. */
+/**
+ * A typed payload: `schema` is any Standard Schema validator, such as zod's. It checks each value at `commit`; what it gives is the value's type.
+ * When its shape changes, count `version` up and say how older values become new ones: databases that hold them stay readable.
+ * @example definePayload('Gains', z.object({ gain: z.array(z.number()) }), { version: 2, migrate: (old, from) => ({ gain: [old as number] }) })
+ */
 export function definePayload<Schema extends StandardSchemaV1>(
   name: string,
   schema: Schema,
+  options?: PayloadOptions<Schema>,
 ): ValuePayload<StandardSchemaV1.InferOutput<Schema>>;
-export function definePayload(name: string, schema?: StandardSchemaV1): PayloadDefinition {
+export function definePayload(name: string, schema?: StandardSchemaV1, options: Partial<PayloadOptions> = {}): PayloadDefinition {
   const definition: PayloadDefinition = marked(
-    { kind: 'payload', name, schema: schema ?? null },
+    { kind: 'payload', name, schema: schema ?? null, ...options } as PayloadDefinition,
     DEFINED_AT,
     captureCallSite(definePayload),
   );

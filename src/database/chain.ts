@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { FOREVER, type Iov, iovToKeys, keysToIov, type Run, runKey } from '../domain/iov.ts';
 import type { MadeBy } from '../domain/payload.ts';
+import { boundariesOfParts } from '../payloads/parts.ts';
 import { hasObject, readChecked, readObject } from '../payloads/store.ts';
 import type { ChainLock, ChainMember } from '../worker/contract.ts';
 import type { PayloadRow } from './content.ts';
@@ -135,6 +136,7 @@ export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChai
       revision: payload.revision,
       size: payload.size,
       mediaType: payload.mediaType,
+      boundaries: boundariesOf(payload),
       label: member.label,
       versionId: member.versionId,
       iov: keysToIov(winner.lo, winner.hi),
@@ -153,6 +155,7 @@ export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChai
       revision: payload.revision,
       size: payload.size,
       mediaType: payload.mediaType,
+      boundaries: boundariesOf(payload),
       member: memberOf(member),
       file: database(member).fileOf(payload),
     };
@@ -231,6 +234,8 @@ function materialiseName(databases: readonly LocalDatabase[], name: string, rang
     hi: parts.hi[index] ?? 0,
   }));
 }
+
+const boundariesOf = ({ parts }: PayloadRow): readonly number[] | null => (parts === undefined ? null : boundariesOfParts(parts));
 
 /** The view id that the chain flattened would have. */
 export const viewIdOfSegments = (segments: readonly MaterialSegment[]): string =>

@@ -1,8 +1,8 @@
 // What a database holds, resolved in memory: payloads with their revisions, entries in order, and the view of each name.
 import { CafError } from '../domain/errors.ts';
 import { checkIov, iovToKeys } from '../domain/iov.ts';
-import type { StoredPayload } from '../domain/payload.ts';
-import { checkPayloadName } from '../payloads/name.ts';
+import type { PayloadPart, StoredPayload } from '../domain/payload.ts';
+import { checkPayloadName, valueVersion } from '../payloads/name.ts';
 import { compareNames, contentIdOf, type IdentitySegment, viewIdOf } from './identity.ts';
 import { coalesce, type Parts, paint } from './resolve.ts';
 import type { EntryInput } from './types.ts';
@@ -16,6 +16,8 @@ export interface PayloadRow {
   /** Shortest md5 prefix of 6 or more digits that is unique for this name here, in order of first appearance. */
   readonly revision: string;
   readonly mediaType: string;
+  /** Of an intra-run payload. */
+  readonly parts?: readonly PayloadPart[];
 }
 
 export interface EntryRow {
@@ -103,7 +105,10 @@ class PayloadTable {
   /** Identical bytes under one name are one row. */
   add(payload: StoredPayload): ContentPayload {
     const known = this.#byContent.get(`${payload.name} ${payload.sha256}`);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      checkSameMeaning(known, payload);
+      return known;
+    }
     checkPayloadName(payload.name);
     if (!/^[0-9a-f]{64}$/.test(payload.sha256) || !/^[0-9a-f]{32}$/.test(payload.md5)) {
       throw new CafError('CAF_PAYLOAD_INVALID', `${payload.name} has no proper digests: sha256 ${payload.sha256}, md5 ${payload.md5}`, {
@@ -118,11 +123,26 @@ class PayloadTable {
       revision: takeRevision(this.#revisions, payload),
       mediaType: payload.mediaType,
       extension: payload.extension,
+      ...(payload.parts === undefined ? {} : { parts: payload.parts }),
     };
     this.#byContent.set(`${payload.name} ${payload.sha256}`, row);
     this.rows.push(row);
     return row;
   }
+}
+
+/** One row says one thing of the bytes of a name: bytes written with two versions of a definition would be migrated wrongly once. */
+function checkSameMeaning(known: PayloadRow, payload: StoredPayload): void {
+  const [a, b] = [valueVersion(known.mediaType), valueVersion(payload.mediaType)];
+  const isSame = (a === b || a === null || b === null) && (known.parts === undefined) === (payload.parts === undefined);
+  if (isSame) return;
+  const form = (version: number | null, { parts }: Pick<PayloadRow, 'parts'>) =>
+    `version ${version}${parts === undefined ? '' : ', intra-run'}`;
+  throw new CafError(
+    'CAF_PAYLOAD_VERSION',
+    `The same bytes of ${known.name} (${known.sha256.slice(0, 12)}) were written as ${form(a, known)} and as ${form(b, payload)} of its definition`,
+    { hint: 'Keep these databases apart, as members of a chain: there each payload is read with its own version.' },
+  );
 }
 
 /** Assigns the next revision of a name; `taken` remembers them as `name revision`. */

@@ -8,6 +8,7 @@ import type { StoredPayload } from '../domain/payload.ts';
 import { isCanonical } from '../payloads/codec.ts';
 import { errnoOf } from '../payloads/disk.ts';
 import { extensionOf, isPayloadName, JSON_TYPE, mediaTypeOf, payloadStem } from '../payloads/name.ts';
+import { describeParts, readParts } from '../payloads/parts.ts';
 import { indexPayloadFiles } from './layout.ts';
 
 export interface TextLine {
@@ -24,8 +25,16 @@ export interface LineProblem {
   readonly message: string;
 }
 
+/** What a `# caf:` comment says of a payload, which Belle II's line cannot (layout.ts). */
+export interface PayloadForm {
+  readonly mediaType: string;
+  readonly isIntraRun: boolean;
+}
+
 export interface ParsedText {
   readonly lines: readonly TextLine[];
+  /** By `name revision`. */
+  readonly forms: ReadonlyMap<string, PayloadForm>;
   readonly warnings: readonly { readonly line: number; readonly message: string }[];
   readonly errors: readonly LineProblem[];
 }
@@ -35,12 +44,17 @@ export function parseDatabaseText(text: string, lenient = false): ParsedText {
   const lines: TextLine[] = [];
   const warnings: { line: number; message: string }[] = [];
   const errors: LineProblem[] = [];
+  const forms = new Map<string, PayloadForm>();
   let line = 0;
   for (const raw of text.split('\n')) {
     line += 1;
     const comment = raw.indexOf('#');
     const content = (comment === -1 ? raw : raw.slice(0, comment)).trim();
-    if (content === '') continue;
+    if (content === '') {
+      const [, name, revision, mediaType = '', intraRun] = FORM.exec(raw) ?? [];
+      if (name !== undefined) forms.set(`${name} ${revision}`, { mediaType, isIntraRun: intraRun !== undefined });
+      continue;
+    }
     try {
       const [name, revision, interval] = splitLine(content);
       const read = lenient ? parseIovLenient(interval) : { iov: parseIov(interval), warnings: [] };
@@ -51,8 +65,10 @@ export function parseDatabaseText(text: string, lenient = false): ParsedText {
       errors.push({ line, code: error.code, message: error.message });
     }
   }
-  return { lines, warnings, errors };
+  return { lines, forms, warnings, errors };
 }
+
+const FORM = /^# caf: (\S+) (\S+) (application\/json(?:;version=[1-9]\d{0,8})?)( intrarun)?\s*$/;
 
 function splitLine(content: string): readonly [name: string, revision: string, interval: string] {
   const columns = content.split(/\s+/);
@@ -86,7 +102,7 @@ export interface TextDatabase {
 /** Reads a database.txt and hashes the payload files beside it. CAF_DB_LINE lists every bad line and missing file; then nothing is read. */
 export function readTextDatabase(file: string, lenient = false): TextDatabase {
   const directory = dirname(file);
-  const { lines, warnings, errors } = parseDatabaseText(readText(file), lenient);
+  const { lines, forms, warnings, errors } = parseDatabaseText(readText(file), lenient);
   const index = indexPayloadFiles(directory);
   const problems: LineProblem[] = [...errors];
   const known = new Map<string, { readonly payload: StoredPayload; readonly file: string } | LineProblem>();
@@ -95,7 +111,7 @@ export function readTextDatabase(file: string, lenient = false): TextDatabase {
     const key = `${line.name} ${line.revision}`;
     let found = known.get(key);
     if (found === undefined) {
-      found = locate(index, directory, line);
+      found = locate(index, directory, line, forms.get(key));
       known.set(key, found);
     }
     if ('payload' in found) entries.push({ ...line, ...found });
@@ -127,7 +143,12 @@ function readText(file: string): string {
   }
 }
 
-function locate(index: ReadonlyMap<string, readonly string[]>, directory: string, { line, name, revision }: TextLine) {
+function locate(
+  index: ReadonlyMap<string, readonly string[]>,
+  directory: string,
+  { line, name, revision }: TextLine,
+  form: PayloadForm | undefined,
+) {
   const stem = payloadStem(name, revision);
   const files = index.get(stem) ?? index.get(`dbstore_${stem}`) ?? [];
   const [file, another] = files;
@@ -135,7 +156,14 @@ function locate(index: ReadonlyMap<string, readonly string[]>, directory: string
     return { line, code: 'CAF_DB_PAYLOAD_MISSING' as const, message: `there is no file ${stem}.* or dbstore_${stem}.root in ${directory}` };
   }
   if (another !== undefined) return { line, code: 'CAF_DB_LINE' as const, message: `two files could be meant: ${file} and ${another}` };
-  return { file, payload: { name, ...describeFile(file), iov: null } };
+  const facts = describeFile(file);
+  if (form === undefined) return { file, payload: { name, ...facts, iov: null } };
+  const value = { name, ...facts, mediaType: form.mediaType, extension: '.json', iov: null };
+  if (!form.isIntraRun) return { file, payload: value };
+  const document = readParts(readFileSync(file));
+  if (document === null)
+    return { line, code: 'CAF_DB_LINE' as const, message: `${file} is no intra-run payload, though a comment says so` };
+  return { file, payload: { ...value, parts: describeParts(document) } };
 }
 
 type FileFacts = Omit<StoredPayload, 'name' | 'iov'>;

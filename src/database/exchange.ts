@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { takeRevision } from './content.ts';
 import { readTextDatabase } from './database-text.ts';
-import { formatLine, TEXT_FILE } from './layout.ts';
+import { formatForm, formatLine, TEXT_FILE } from './layout.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 import { placeDirectory, placePayload, writeSealed } from './place.ts';
 import { publishFrom } from './publish.ts';
@@ -119,8 +119,10 @@ function exportLines(database: LocalDatabase) {
       revision = claim(payload.name, payload.revision, payload.sha256) ? payload.revision : takeRevision(taken, payload);
       own.set(key, revision);
     }
-    files.set(`dbstore_${payload.name}_rev_${revision}.root`, payload);
-    return formatLine(payload.name, revision, lo, hi);
+    const file = `dbstore_${payload.name}_rev_${revision}.root`;
+    const form = files.has(file) ? '' : formatForm(payload, revision);
+    files.set(file, payload);
+    return form + formatLine(payload.name, revision, lo, hi);
   });
   return { lines, files };
 }

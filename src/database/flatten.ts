@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { type Iov, keysToIov } from '../domain/iov.ts';
-import { extensionOf } from '../payloads/name.ts';
+import { extensionOf, valueVersion } from '../payloads/name.ts';
 import { hasObject, objectPath } from '../payloads/store.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import { type MaterialSegment, type OpenChain, openChain, viewIdOfSegments } from './chain.ts';
@@ -103,10 +103,21 @@ function sourcesOf(chain: OpenChain, segments: readonly MaterialSegment[], objec
   };
 }
 
-/** index.json of a conditions directory. */
+/** index.json of a conditions directory: per name what is valid where, sorted by start (docs/database.md). */
 interface ConditionsIndex {
   readonly v: 1;
-  readonly payloads: Readonly<Record<string, readonly { readonly iov: Iov; readonly file: string; readonly sha256: string }[]>>;
+  readonly payloads: Readonly<Record<string, readonly IndexedPayload[]>>;
+}
+
+interface IndexedPayload {
+  readonly iov: Iov;
+  /** Name of the file beside index.json. */
+  readonly file: string;
+  readonly sha256: string;
+  /** Of the definition it was written with; absent = 1, or not a value. */
+  readonly version?: number;
+  /** Of an intra-run payload: the events at which its later parts begin. */
+  readonly boundaries?: readonly number[];
 }
 
 /**
@@ -121,8 +132,8 @@ export async function writeConditionsDirectory(chain: Chain, directory: string, 
   >();
   const taken = new Set<string>();
   // Without a prototype: `__proto__` is a name like any other.
-  const payloads: Record<string, { iov: Iov; file: string; sha256: string }[]> = Object.create(null);
-  for (const { name, iov, sha256, md5, size, file, member } of segments) {
+  const payloads: Record<string, IndexedPayload[]> = Object.create(null);
+  for (const { name, iov, sha256, md5, size, file, member, mediaType, boundaries } of segments) {
     const key = `${name} ${sha256}`;
     let placed = files.get(key);
     if (placed === undefined) {
@@ -133,7 +144,9 @@ export async function writeConditionsDirectory(chain: Chain, directory: string, 
       files.set(key, placed);
     }
     payloads[name] ??= [];
-    payloads[name].push({ iov, file: placed.name, sha256 });
+    const version = valueVersion(mediaType) ?? 1;
+    const form = { ...(version === 1 ? {} : { version }), ...(boundaries === null ? {} : { boundaries }) };
+    payloads[name].push({ iov, file: placed.name, sha256, ...form });
   }
   const index: ConditionsIndex = { v: 1, payloads };
   const text = `${JSON.stringify(index, null, 1)}\n`;

@@ -1,5 +1,6 @@
 // Reads a sealed SQLite image: its identities, views, entries and provenance. SQLite's errors are told as damage.
 import { CafError } from '../domain/errors.ts';
+import type { PayloadPart } from '../domain/payload.ts';
 import type { EntryRow, NameView, PayloadRow } from './content.ts';
 import { compareNames } from './identity.ts';
 import { expectedFingerprint, schemaFingerprint } from './image.ts';
@@ -15,6 +16,7 @@ interface PayloadColumns {
   readonly size: number;
   readonly rev: string;
   readonly media_type: string;
+  readonly kind: 'blob' | 'intrarun';
 }
 
 type EntryColumns = readonly [seq: number, payload: number, lo: number, hi: number, tx: number];
@@ -91,10 +93,18 @@ function selects(sqlite: Sqlite, revisions: ReadonlyMap<number, string>) {
   );
   const payloads = once(() => {
     const rows = sqlite
-      .prepare<[], PayloadColumns>('SELECT payload_id, name, sha256, md5, size, rev, media_type FROM payload JOIN name USING(name_id)')
+      .prepare<[], PayloadColumns>(
+        'SELECT payload_id, name, sha256, md5, size, rev, media_type, kind FROM payload JOIN name USING(name_id)',
+      )
       .all();
-    return new Map(rows.map((row) => [row.payload_id, payloadOf(row)]));
+    return new Map(rows.map((row) => [row.payload_id, row.kind === 'blob' ? payloadOf(row) : { ...payloadOf(row), parts: partsOf(row) }]));
   });
+  const partsOf = ({ payload_id }: PayloadColumns): readonly PayloadPart[] =>
+    sqlite
+      .prepare<[number], PayloadPart>(
+        'SELECT first_event firstEvent, lower(hex(sha256)) sha256 FROM part WHERE payload_id = CAST(? AS INTEGER) ORDER BY ord',
+      )
+      .all(payload_id);
   const payload = (id: number): PayloadRow => {
     const row = payloads().get(id);
     if (row === undefined) throw new CafError('CAF_DB_DAMAGED', `The image refers to payload ${id}, which it does not have`);

@@ -90,12 +90,24 @@ function fill(sqlite: Sqlite, { content, transactions, parents, meta }: ImageInp
 
   const payloadIds = new Map<object, number>();
   const addPayload = sqlite.prepare(
-    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
+  const addPart = sqlite.prepare('INSERT INTO part(payload_id, ord, first_event, sha256) VALUES (?, ?, ?, ?)');
   for (const row of content.payloads) {
     payloadIds.set(row, payloadIds.size + 1);
     const digests = [Buffer.from(row.sha256, 'hex'), Buffer.from(row.md5, 'hex')];
-    addPayload.run(payloadIds.size, nameId(row.name), ...digests, row.size, row.revision, row.mediaType);
+    addPayload.run(
+      payloadIds.size,
+      nameId(row.name),
+      ...digests,
+      row.size,
+      row.revision,
+      row.mediaType,
+      row.parts === undefined ? 'blob' : 'intrarun',
+    );
+    for (const [ord, { firstEvent, sha256 }] of (row.parts ?? []).entries()) {
+      addPart.run(payloadIds.size, ord, firstEvent, Buffer.from(sha256, 'hex'));
+    }
   }
   const payloadId = (row: object): number => payloadIds.get(row) ?? 0;
 

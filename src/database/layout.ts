@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatIov, keysToIov } from '../domain/iov.ts';
-import { payloadStem } from '../payloads/name.ts';
+import { payloadStem, valueVersion } from '../payloads/name.ts';
 import type { EntryRow, PayloadRow } from './content.ts';
 import type { ParentInput } from './types.ts';
 
@@ -58,8 +58,23 @@ export function parseVersionFile(text: string): VersionFile | null {
 export const formatLine = (name: string, revision: string, lo: number, hi: number): string =>
   `dbstore/${name} ${revision} ${formatIov(keysToIov(lo, hi))}\n`;
 
-export const formatDatabaseText = (entries: readonly EntryRow[]): string =>
-  entries.map(({ payload, lo, hi }) => formatLine(payload.name, payload.revision, lo, hi)).join('');
+/** What Belle II's line cannot say of a payload, as a comment before its first line: `# caf: Gains b1946a application/json;version=2 intrarun`. */
+export function formatForm({ name, mediaType, parts }: PayloadRow, revision: string): string {
+  if ((valueVersion(mediaType) ?? 1) === 1 && parts === undefined) return '';
+  return `# caf: ${name} ${revision} ${mediaType}${parts === undefined ? '' : ' intrarun'}\n`;
+}
+
+export function formatDatabaseText(entries: readonly EntryRow[]): string {
+  const described = new Set<PayloadRow>();
+  return entries
+    .map(({ payload, lo, hi }) => {
+      const line = formatLine(payload.name, payload.revision, lo, hi);
+      if (described.has(payload)) return line;
+      described.add(payload);
+      return formatForm(payload, payload.revision) + line;
+    })
+    .join('');
+}
 
 export const payloadFileName = (payload: Pick<PayloadRow, 'name' | 'revision'>, extension: string): string =>
   `${payloadStem(payload.name, payload.revision)}${extension}`;

@@ -63,6 +63,8 @@ export interface Answer {
   readonly revision: string;
   readonly size: number;
   readonly mediaType: string;
+  /** Of an intra-run payload: the events at which its second and later parts begin; null for any other. */
+  readonly boundaries: readonly number[] | null;
   readonly label: string;
   readonly versionId: string | null;
   /** The entry's own interval. */
@@ -83,6 +85,8 @@ export interface ChainSegment {
   readonly revision: string;
   readonly size: number;
   readonly mediaType: string;
+  /** As in Answer. */
+  readonly boundaries: readonly number[] | null;
   readonly member: ChainMember;
   readonly file: string;
 }

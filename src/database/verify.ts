@@ -3,8 +3,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CafError, errorText } from '../domain/errors.ts';
 import { formatIov, keysToIov } from '../domain/iov.ts';
+import type { PayloadPart } from '../domain/payload.ts';
 import { errnoOf, forEachAtOnce } from '../payloads/disk.ts';
 import { payloadStem } from '../payloads/name.ts';
+import { describeParts, readParts } from '../payloads/parts.ts';
 import { hashFile } from '../payloads/store.ts';
 import { type EntryRow, type PayloadRow, segmentsOf, viewOfEntries } from './content.ts';
 import { parseDatabaseText } from './database-text.ts';
@@ -226,6 +228,14 @@ function checkText(directory: string, entries: readonly EntryRow[], report: Repo
     report(4, path, 'text', 'the same entries in the form they were written', 'the same entries, written differently');
 }
 
+/** What the image says of the parts of an intra-run payload must be what lies in its file. */
+function checkParts(file: string, parts: readonly PayloadPart[], report: Report): void {
+  const document = readParts(readFileSync(file));
+  const text = (list: readonly PayloadPart[]) => list.map(({ firstEvent, sha256 }) => `${firstEvent} ${sha256}`).join(', ');
+  const actual = document === null ? 'no intra-run payload' : text(describeParts(document));
+  if (actual !== text(parts)) report(6, file, 'parts', text(parts), actual);
+}
+
 /** Levels 5 and 6. Returns how many payloads were read. */
 async function checkPayloads(
   directory: string,
@@ -247,6 +257,7 @@ async function checkPayloads(
       read += 1;
       const { sha256 } = await hashFile(file);
       if (sha256 !== payload.sha256) report(6, file, 'SHA-256', payload.sha256, sha256);
+      else if (payload.parts !== undefined) checkParts(file, payload.parts, report);
     } catch (error) {
       report(
         5,

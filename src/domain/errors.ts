@@ -40,6 +40,8 @@ export const ERROR_CODES = {
   CAF_PAYLOAD_INVALID: 'A payload is not finite, not serialisable or does not match its schema.',
   CAF_PAYLOAD_UNDEFINED: 'No payload of this name is defined.',
   CAF_PAYLOAD_TWICE: 'One execution committed two different values under one name and interval.',
+  CAF_PAYLOAD_VERSION: 'A payload was written with another version of its definition, and cannot be read with this one.',
+  CAF_PAYLOAD_EVENT: 'An intra-run payload was asked for without the number of an event.',
   CAF_PAYLOAD_NAME: 'A payload name is not allowed.',
   CAF_PAYLOAD_FILE: 'A file payload is missing or lies outside its directory.',
   CAF_IOV_FORMAT: 'An interval is not four whole numbers.',

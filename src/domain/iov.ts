@@ -174,6 +174,8 @@ export function sortRuns(runs: Iterable<Run>): readonly Run[] {
 
 export const singleRun = (run: Run): Iov => [run[0], run[1], run[0], run[1]];
 
+export const isSingleRun = ([expLow, runLow, expHigh, runHigh]: Iov): boolean => expLow === expHigh && runLow === runHigh;
+
 /** The smallest interval that holds all the runs; null for none. */
 export function spanOfRuns(runs: readonly Run[]): Iov | null {
   const sorted = sortRuns(runs);

@@ -7,6 +7,21 @@ export interface PayloadDefinition<Value = unknown> {
   readonly kind: 'payload';
   readonly name: string;
   readonly schema: StandardSchemaV1<unknown, Value> | null;
+  /** Which shape its values have, from 1; recorded with each payload. Absent = 1. */
+  readonly version?: number;
+  /** Makes a value of an older version one that the schema takes. */
+  readonly migrate?: Migration;
+}
+
+/** `from` = the version the old value was written with. */
+export type Migration = (old: unknown, from: number) => unknown;
+
+/** One part of an intra-run payload, as the database knows it. */
+export interface PayloadPart {
+  /** The first event it is for; 0 for the first part. */
+  readonly firstEvent: number;
+  /** Of the canonical bytes of its value. Lower-case hex. */
+  readonly sha256: string;
 }
 
 /** A payload whose bytes lie in the object store, queued by an execution. */
@@ -18,6 +33,8 @@ export interface StoredPayload {
   readonly md5: string;
   readonly size: number;
   readonly mediaType: string;
+  /** Of an intra-run payload: its parts in order. */
+  readonly parts?: readonly PayloadPart[];
   /** File extension of the readable copy, with its dot: `.json`, `.root`. */
   readonly extension: string;
   /** The label it gets; null = the label of its execution. */

@@ -38,4 +38,13 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 export const JSON_TYPE = 'application/json';
 export const BLOB_TYPE = 'application/octet-stream';
 
+/** The media type of a JSON value written with this version of its definition. */
+export const valueType = (version: number): string => (version === 1 ? JSON_TYPE : `${JSON_TYPE};version=${version}`);
+
+/** The version of its definition a payload was written with; null = a file, not a value. */
+export function valueVersion(mediaType: string): number | null {
+  const found = /^application\/json(?:;version=([1-9]\d{0,8}))?$/.exec(mediaType);
+  return found === null ? null : Number(found[1] ?? 1);
+}
+
 export const mediaTypeOf = (extension: string): string => MEDIA_TYPES[extension.toLowerCase()] ?? BLOB_TYPE;

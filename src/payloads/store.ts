@@ -4,9 +4,9 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statS
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
-import type { StoredPayload } from '../domain/payload.ts';
+import type { PayloadPart, StoredPayload } from '../domain/payload.ts';
 import { diskError, errnoOf, syncPaths } from './disk.ts';
-import { BLOB_TYPE, checkPayloadName, extensionOf, JSON_TYPE, mediaTypeOf } from './name.ts';
+import { BLOB_TYPE, checkPayloadName, extensionOf, mediaTypeOf, valueType } from './name.ts';
 
 /** What is known of stored bytes: lower-case hex digests and the size in bytes. */
 export interface StoredBytes {
@@ -20,10 +20,24 @@ const CHUNK_BYTES = 1 << 20;
 
 export const objectPath = (objects: string, sha256: string): string => join(objects, sha256.slice(0, 2), sha256.slice(2));
 
+/** What is to be known of a value beside its bytes. */
+export interface ValueForm {
+  /** Of its definition; default 1. */
+  readonly version?: number | undefined;
+  /** Of an intra-run payload. */
+  readonly parts?: readonly PayloadPart[] | undefined;
+}
+
 /** Stores the canonical bytes of a value. */
-export async function putValue(objects: string, name: string, bytes: Uint8Array): Promise<Omit<StoredPayload, 'iov'>> {
+export async function putValue(
+  objects: string,
+  name: string,
+  bytes: Uint8Array,
+  { version = 1, parts }: ValueForm = {},
+): Promise<Omit<StoredPayload, 'iov'>> {
   checkPayloadName(name);
-  return { name, ...putBytes(objects, bytes), mediaType: JSON_TYPE, extension: '.json' };
+  const stored = { name, ...putBytes(objects, bytes), mediaType: valueType(version), extension: '.json' };
+  return parts === undefined ? stored : { ...stored, parts };
 }
 
 /** Stores a copy of a file: later changes to the file do not matter. Memory stays flat, whatever its size. */

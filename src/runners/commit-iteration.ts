@@ -6,6 +6,7 @@ import { flattenChain } from '../database/flatten.ts';
 import { contentIdOf, publishDatabase, writeDraft } from '../database/publish.ts';
 import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } from '../database/types.ts';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
+import { formatIov, isSingleRun } from '../domain/iov.ts';
 import type { CommitOutcome } from '../machines/calibration-machine.ts';
 import type { ChainMember } from '../worker/contract.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
@@ -50,6 +51,21 @@ function transactionOf(hands: Hands, spec: CalibrationSpec, iteration: number, a
   };
 }
 
+/** Event numbers begin anew with each run: a part chosen by event for several runs is hardly what was meant. */
+function warnOfWideParts(hands: Hands, calibration: string, iteration: number, entries: readonly EntryInput[]): void {
+  const wide = entries.filter(({ payload, iov }) => payload.parts !== undefined && !isSingleRun(iov));
+  const [first] = wide;
+  if (first === undefined) return;
+  hands.emit({
+    type: 'warning',
+    code: 'CAF_PAYLOAD_EVENT',
+    calibration,
+    iteration,
+    message: `The intra-run payload ${first.payload.name} is valid for ${formatIov(first.iov)}, which is more than one run${wide.length === 1 ? '' : ` (and ${wide.length - 1} more)`}: event numbers begin anew with each run`,
+    hint: 'Commit it with an interval of one run: commitIntraRun(definition, parts, { iov: [e, r, e, r] }).',
+  });
+}
+
 function inputOf(hands: Hands, spec: CalibrationSpec, iteration: number): DatabaseInput & { readonly iterate: boolean } {
   const { lock, parents } = chainOf(hands, spec, iteration);
   return { ...entriesOf(hands, spec, iteration, spec.algorithms), parents, chain: lock };
@@ -88,6 +104,7 @@ export async function commitIteration(
   const base = iterationDirectory(hands.spec.output, spec.name, iteration);
   const directory = join(base, 'localdb');
   const { iterate, ...input } = inputOf(hands, spec, iteration);
+  warnOfWideParts(hands, spec.name, iteration, input.entries);
   hands.journal.commit();
   mkdirSync(base, { recursive: true });
   const version =

@@ -87,6 +87,7 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
       data: dataFor(data.of(runs)),
       conditions,
       commit: queue.commit,
+      commitIntraRun: queue.commitIntraRun,
       commitFile: queue.commitFile,
       iteration: job.iteration,
       log,
@@ -129,7 +130,7 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
         };
         const context: SetupContext = { data: dataFor(data.of(runs)), conditions, iteration: job.iteration, log, signal };
         // The types do not offer them; a config in JavaScript learns it here.
-        await guard.call('setup', () => setup({ ...context, commit: refuse, commitFile: refuse }));
+        await guard.call('setup', () => setup({ ...context, commit: refuse, commitIntraRun: refuse, commitFile: refuse }));
       } catch (error) {
         throw new CafError('CAF_ALGORITHM_SETUP', `setup of ${job.algorithm} failed: ${describeFailure(error, job.configPath)}`, {
           ...hintOf(error),

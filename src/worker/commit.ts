@@ -6,6 +6,8 @@ import { CafError } from '../domain/errors.ts';
 import type { Iov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
 import type { PayloadDefinition, StoredPayload } from '../domain/payload.ts';
+import { checkEventParts, describeParts, type EventPart, partsDocument } from '../payloads/parts.ts';
+import type { ValueForm } from '../payloads/store.ts';
 
 export interface CommitOptions {
   /** Default: the label of the execution. */
@@ -24,13 +26,15 @@ export interface PayloadRules {
   checkIov(iov: unknown): Iov;
   /** Canonical bytes. Throws CAF_PAYLOAD_INVALID with the path inside the value. */
   encode(value: unknown): Uint8Array;
-  putValue(name: string, bytes: Uint8Array): Promise<Omit<StoredPayload, 'iov'>>;
+  putValue(name: string, bytes: Uint8Array, form: ValueForm): Promise<Omit<StoredPayload, 'iov'>>;
   putFile(name: string, path: string): Promise<Omit<StoredPayload, 'iov'>>;
 }
 
 export interface PayloadQueue {
   /** Throws CAF_PAYLOAD_UNDEFINED, CAF_PAYLOAD_INVALID, CAF_PAYLOAD_TWICE, CAF_IOV_*. */
   commit(definition: PayloadDefinition | string, value: unknown, options?: CommitOptions): void;
+  /** Several values in one payload, each valid from an event of the run on. Throws as commit. */
+  commitIntraRun(definition: PayloadDefinition | string, parts: readonly EventPart[], options?: CommitOptions): void;
   /** The bytes are those at the time of the call: the file is copied into the store before it resolves. Rejects with CAF_PAYLOAD_FILE too. */
   commitFile(definition: PayloadDefinition | string, path: string, options?: CommitOptions): Promise<void>;
   /** Ends the queue: waits for files under way, and rejects with the error of one nobody waited for. */
@@ -43,7 +47,7 @@ interface Queued {
   readonly name: string;
   readonly iov: Iov | null;
   readonly content:
-    | { readonly kind: 'value'; readonly bytes: Uint8Array }
+    | { readonly kind: 'value'; readonly bytes: Uint8Array; readonly form: ValueForm }
     | { readonly kind: 'file'; readonly stored: Omit<StoredPayload, 'iov'> };
 }
 
@@ -55,7 +59,7 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
 
   const definitionOf = (
     definition: PayloadDefinition | string,
-  ): PayloadDefinition | { readonly name: string; readonly schema: undefined } => {
+  ): PayloadDefinition | { readonly name: string; readonly schema: undefined; readonly version?: undefined } => {
     if (isClosed) {
       throw new CafError('CAF_PAYLOAD_INVALID', 'commit was called after its execution had ended.', {
         hint: 'Await everything in `run` before it returns.',
@@ -106,16 +110,27 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
     add({ name, iov, content: { kind: 'file', stored: await rules.putFile(name, file) } });
   };
 
+  const valueDefinitionOf = (definition: PayloadDefinition | string) => {
+    const { name, schema, version } = definitionOf(definition);
+    if (schema !== null)
+      return { name, version, check: (value: unknown) => (schema === undefined ? value : validate(name, schema, value)) };
+    throw new CafError('CAF_PAYLOAD_INVALID', `${name} is a file payload: it has no schema for values.`, {
+      hint: `Use commitFile, or give it a schema: definePayload(${JSON.stringify(name)}, schema).`,
+    });
+  };
+
   return {
     commit(definition, value, options) {
-      const { name, schema } = definitionOf(definition);
-      if (schema === null) {
-        throw new CafError('CAF_PAYLOAD_INVALID', `${name} is a file payload: it has no schema for values.`, {
-          hint: `Use commitFile, or give it a schema: definePayload(${JSON.stringify(name)}, schema).`,
-        });
-      }
-      const checked = schema === undefined ? value : validate(name, schema, value);
-      add({ name, iov: iovOf(options), content: { kind: 'value', bytes: encode(rules, name, checked) } });
+      const { name, version, check } = valueDefinitionOf(definition);
+      const bytes = encode(rules, name, check(value));
+      add({ name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version } } });
+    },
+    commitIntraRun(definition, parts, options) {
+      const { name, version, check } = valueDefinitionOf(definition);
+      checkEventParts(name, parts);
+      const document = partsDocument(parts.map(({ firstEvent, value }) => ({ firstEvent, value: check(value) })));
+      const bytes = encode(rules, name, document);
+      add({ name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version, parts: describeParts(document) } } });
     },
     commitFile(definition, path, options) {
       const adding = addFile(definition, path, options);
@@ -131,7 +146,7 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
     async store() {
       const stored: StoredPayload[] = [];
       for (const { name, iov, content } of queued.values()) {
-        stored.push({ ...(content.kind === 'value' ? await rules.putValue(name, content.bytes) : content.stored), iov });
+        stored.push({ ...(content.kind === 'value' ? await rules.putValue(name, content.bytes, content.form) : content.stored), iov });
       }
       return stored;
     },
@@ -181,7 +196,7 @@ function pathText(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[] 
 
 const isSameContent = (a: Queued['content'], b: Queued['content']): boolean =>
   a.kind === 'value'
-    ? b.kind === 'value' && Buffer.compare(a.bytes, b.bytes) === 0
+    ? b.kind === 'value' && Buffer.compare(a.bytes, b.bytes) === 0 && (a.form.parts === undefined) === (b.form.parts === undefined)
     : b.kind === 'file' && a.stored.sha256 === b.stored.sha256;
 
 /** The real path of a regular file inside the directory; CAF_PAYLOAD_FILE otherwise. */

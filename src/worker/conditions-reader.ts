@@ -1,11 +1,13 @@
 // The `conditions` of user functions: reads the database chain as it was locked, opened at the first question.
 import { readFileSync } from 'node:fs';
-import type { Conditions, PayloadValue } from '../config/contexts.ts';
+import type { Conditions, ConditionsOptions, PayloadValue } from '../config/contexts.ts';
 import type { Answer, Chain } from '../database/types.ts';
 import { CafError } from '../domain/errors.ts';
 import { iovToKeys, type Run, runKey } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import { decodePayload } from '../payloads/codec.ts';
+import { valueVersion } from '../payloads/name.ts';
+import { partAt, readParts } from '../payloads/parts.ts';
 import { hashFile, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
 import type { ChainLock } from './contract.ts';
 
@@ -57,39 +59,44 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
     return answer;
   }
 
-  async function read(definition: PayloadDefinition, answer: Answer): Promise<unknown> {
+  async function read(definition: PayloadDefinition, answer: Answer, part: number | null): Promise<unknown> {
     const { schema } = definition;
     if (schema === null) return checkedFile(answer);
     const bytes = (await chain)?.read(answer);
     if (bytes === undefined) throw new Error('an answer without a chain');
-    const result = await schema['~standard'].validate(decodePayload(bytes));
+    const stored = part === null ? decodePayload(bytes) : partOf(bytes, part, answer);
+    const result = await schema['~standard'].validate(migrated(definition, stored, answer));
     if (result.issues === undefined) return deepFreeze(result.value);
     const problems = result.issues.map((issue) => ({
-      path: issue.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'value',
+      path: issue.path?.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.') || 'value',
       message: issue.message,
     }));
     throw new CafError(
       'CAF_PAYLOAD_INVALID',
-      `Payload ${definition.name}, as ${answer.label} has it for ${answer.iov.join(',')}, does not match its definition: ${problems[0]?.path} ${problems[0]?.message}`,
-      { hint: 'Change the schema so that it accepts older values too, or import a corrected payload.', problems },
+      `${whichPayload(answer)} does not match its definition: ${problems[0]?.path} ${problems[0]?.message}`,
+      { hint: 'Change the schema so that it accepts older values too, or count its version up and give it a migrate.', problems },
     );
   }
 
   async function find<Definition extends PayloadDefinition>(
     definition: Definition,
     run: Run,
+    options: ConditionsOptions = {},
   ): Promise<PayloadValue<Definition> | undefined> {
     const answer = await answerFor(definition.name, run);
     if (answer === null) return undefined;
+    const part = partFor(definition, answer, run, options.event);
     let known = values.get(definition);
     if (known === undefined) {
       known = new Map();
       values.set(definition, known);
     }
-    let value = known.get(answer.sha256);
+    // With its type: the same bytes written with another version of the definition are another value.
+    const key = `${answer.sha256} ${answer.mediaType} ${part ?? ''}`;
+    let value = known.get(key);
     if (value === undefined) {
-      value = read(definition, answer);
-      known.set(answer.sha256, value);
+      value = read(definition, answer, part);
+      known.set(key, value);
       forgetOldest(known, MAX_VALUES);
     }
     return (await value) as PayloadValue<Definition>;
@@ -97,8 +104,12 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
 
   return {
     find,
-    async get<Definition extends PayloadDefinition>(definition: Definition, run: Run): Promise<PayloadValue<Definition>> {
-      const value = await find(definition, run);
+    async get<Definition extends PayloadDefinition>(
+      definition: Definition,
+      run: Run,
+      options?: ConditionsOptions,
+    ): Promise<PayloadValue<Definition>> {
+      const value = await find(definition, run, options);
       if (value !== undefined) return value;
       const where = members.length === 0 ? 'the database chain is empty' : `the chain is ${members.join(' > ')}`;
       throw new CafError('CAF_DB_NOT_FOUND', `No payload ${definition.name} is valid for experiment ${run[0]}, run ${run[1]}: ${where}`, {
@@ -112,6 +123,57 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
       );
     },
   };
+}
+
+const whichPayload = ({ name, label, iov }: Answer): string => `Payload ${name}, as ${label} has it for ${iov.join(',')},`;
+
+/** Which part of an intra-run payload is asked for; null for any other payload. CAF_PAYLOAD_EVENT, CAF_PAYLOAD_INVALID. */
+function partFor({ name, schema }: PayloadDefinition, { boundaries }: Answer, run: Run, event: number | undefined): number | null {
+  if (event !== undefined && !(Number.isSafeInteger(event) && event >= 0)) {
+    throw new CafError('CAF_PAYLOAD_EVENT', `${String(event)} is not the number of an event, asked of ${name}`, {
+      hint: 'Events count from 0.',
+    });
+  }
+  if (boundaries === null || schema === null) return null;
+  if (event !== undefined) return partAt(boundaries, event);
+  throw new CafError('CAF_PAYLOAD_EVENT', `${name} changes within experiment ${run[0]}, run ${run[1]}: no event was given`, {
+    hint: `Say for which event: conditions.get(${name}, [${run.join(', ')}], { event }).`,
+  });
+}
+
+function partOf(bytes: Buffer, part: number, answer: Answer): unknown {
+  const document = readParts(bytes);
+  if (document !== null && part < document.parts.length) return document.parts[part];
+  throw new CafError('CAF_DB_DAMAGED', `${whichPayload(answer)} is no intra-run payload, though its database says so`, {
+    hint: 'See what is wrong with: caf db verify',
+  });
+}
+
+/** The stored value in the shape of the definition's version. CAF_PAYLOAD_VERSION, CAF_PAYLOAD_INVALID. */
+function migrated({ version = 1, migrate }: PayloadDefinition, stored: unknown, answer: Answer): unknown {
+  const written = valueVersion(answer.mediaType) ?? 1;
+  if (written === version) return stored;
+  const what = `${whichPayload(answer)} was written with version ${written} of its definition; this one is version ${version}`;
+  if (written > version) {
+    throw new CafError('CAF_PAYLOAD_VERSION', what, { hint: 'Use the newer definition, or a database that was made with this one.' });
+  }
+  if (migrate === undefined) {
+    throw new CafError('CAF_PAYLOAD_VERSION', `${what} and has no migrate`, {
+      hint: `Say how old values become new ones: definePayload('${answer.name}', schema, { version: ${version}, migrate: (old, from) => ... }).`,
+    });
+  }
+  try {
+    return migrate(stored, written);
+  } catch (error) {
+    throw new CafError(
+      'CAF_PAYLOAD_INVALID',
+      `${what}, and its migrate failed: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        hint: 'Correct migrate: it gets every older value as it was committed.',
+        cause: error,
+      },
+    );
+  }
 }
 
 /** The path of a file payload whose bytes are those that were committed. Read once, in a stream: it may be large. */

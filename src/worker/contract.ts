@@ -73,7 +73,14 @@ export type RunExtents = readonly (readonly [offset: number, length: number])[];
 /** result.json. Programs write the first four fields; caf's own worker adds the rest. */
 export interface ResultFile {
   readonly result: AlgorithmResult;
-  readonly payloads?: readonly { readonly name: string; readonly value?: unknown; readonly file?: string; readonly iov?: Iov }[];
+  /** Each with one of `value`, `file` (relative to the output directory) and `parts` (an intra-run payload). */
+  readonly payloads?: readonly {
+    readonly name: string;
+    readonly value?: unknown;
+    readonly file?: string;
+    readonly parts?: readonly { readonly firstEvent: number; readonly value: unknown }[];
+    readonly iov?: Iov;
+  }[];
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** When given it must be the attempt's. */
   readonly token?: string;

@@ -194,14 +194,15 @@ export async function acceptProgramResult(
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
     throw invalid('"metadata" in its result.json is not an object');
   for (const [position, payload] of payloads.entries()) {
-    const { name, file, iov, value } = (payload ?? {}) as { name?: unknown; file?: unknown; iov?: never; value?: unknown };
+    const { name, file, iov, value, parts } = (payload ?? {}) as { readonly [key: string]: unknown; iov?: never; parts?: never };
     if (typeof name !== 'string') throw invalid(`payloads[${position}] in its result.json has no "name"`);
     const options = iov === undefined ? undefined : { iov };
     if (typeof file === 'string') {
       await refuseSymbolicLink(name, join(directory, file), file);
       await queue.commitFile(name, file, options);
     } else if (Object.hasOwn(payload, 'value')) queue.commit(name, value, options);
-    else throw invalid(`payloads[${position}] (${name}) in its result.json has neither "value" nor "file"`);
+    else if (parts !== undefined) queue.commitIntraRun(name, parts, options);
+    else throw invalid(`payloads[${position}] (${name}) in its result.json has none of "value", "file" and "parts"`);
   }
   return { result, metadata: metadata as ProgramAnswer['metadata'] };
 }

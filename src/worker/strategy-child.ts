@@ -172,7 +172,7 @@ function payloadRules(objects: string): PayloadRules {
     checkName: checkPayloadName,
     checkIov,
     encode: encodePayload,
-    putValue: (name, bytes) => putValue(objects, name, bytes),
+    putValue: (name, bytes, form) => putValue(objects, name, bytes, form),
     putFile: (name, path) => putFilePayload(objects, name, path),
   };
 }

@@ -211,7 +211,7 @@ describe('asking', () => {
     });
   });
 
-  it('gets a payload, or says where it looked', async () => {
+  it('gets a payload, or says where it looked (T21)', async () => {
     const bench = new Bench();
     const { directory } = await bench.publish('db', ROWS);
     expect(getPayload(directory, 'A', [1, 7]).bytes.toString()).toBe('better');

@@ -20,7 +20,7 @@ describe('parsing', () => {
   it.each([
     ['0,0,-1,-1', 0, 9007199254740991],
     ['1,5,1,-1', 4294967301, 8589934591],
-  ])('%s has its keys and prints back', (source, lo, hi) => {
+  ])('%s has its keys and prints back (T01, T02)', (source, lo, hi) => {
     expect(I.iovToKeys(parse(source))).toEqual([lo, hi]);
     expect(I.formatIov(I.keysToIov(lo, hi))).toBe(source);
   });
@@ -47,7 +47,7 @@ describe('parsing', () => {
     ['1048576,0,-1,-1', 'CAF_IOV_RANGE'],
     ['0,0,99999999999999999999,0', 'CAF_IOV_RANGE'],
     ['1048575,4294967294,1048575,-1', 'accepted'],
-  ])("strictly, '%s' is %s", (source, expected) => {
+  ])("strictly, '%s' is %s (T03 to T08)", (source, expected) => {
     expect(codeOf(() => parse(source))).toBe(expected);
   });
 
@@ -57,13 +57,13 @@ describe('parsing', () => {
     ['0,0,-1,5', '0,0,-1,-1', 1],
     ['-1,-1,-1,5', '0,0,-1,-1', 2],
     ['1,2,3,4', '1,2,3,4', 0],
-  ])('leniently, %s is read as %s with %i warnings', (source, expected, warnings) => {
+  ])('leniently, %s is read as %s with %i warnings (T03, T07)', (source, expected, warnings) => {
     const read = I.parseIovLenient(source);
     expect(read.iov && I.formatIov(read.iov)).toBe(expected);
     expect(read.warnings).toHaveLength(warnings);
   });
 
-  it('leniently, the empty interval is to be skipped, and everything else stays an error', () => {
+  it('leniently, the empty interval is to be skipped (T04), and everything else stays an error (T05, T08)', () => {
     expect(I.parseIovLenient('-1,-1,-1,-1')).toMatchObject({ iov: null, warnings: [expect.stringContaining('empty')] });
     expect(codeOf(() => I.parseIovLenient('3,10,2,5'))).toBe('CAF_IOV_ORDER');
     expect(codeOf(() => I.parseIovLenient('1,2'))).toBe('CAF_IOV_FORMAT');
@@ -104,7 +104,7 @@ describe('algebra', () => {
     ['15,8,15,-1', [16, 0], false],
     ['15,8,-1,-1', [16, 0], true],
     ['15,8,15,8', [15, 8], true],
-  ] as const)('%s contains %j: %s', (iov, run, expected) => {
+  ] as const)('%s contains %j: %s (T09)', (iov, run, expected) => {
     expect(I.contains(parse(iov), run)).toBe(expected);
   });
 
@@ -112,7 +112,7 @@ describe('algebra', () => {
     ['1,0,2,5', '2,0,2,-1', '2,0,2,5'],
     ['2,0,2,-1', '2,10,5,-1', '2,10,2,-1'],
     ['2,10,5,-1', '1,0,2,5', null],
-  ])('%s and %s share %s', (a, b, expected) => {
+  ])('%s and %s share %s (T10)', (a, b, expected) => {
     const shared = I.intersect(parse(a), parse(b));
     expect(shared && I.formatIov(shared)).toBe(expected);
   });
@@ -125,11 +125,11 @@ describe('algebra', () => {
     ['2,0,3,-1', '0,0,-1,-1', []],
     ['2,0,3,-1', '4,0,-1,-1', ['2,0,3,-1']],
     ['0,0,-1,-1', '1,0,1,4294967294', ['0,0,0,-1', '2,0,-1,-1']],
-  ])('%s without %s is %j', (a, b, expected) => {
+  ])('%s without %s is %j (T11 to T13)', (a, b, expected) => {
     expect(text(I.subtract(parse(a), parse(b)))).toEqual(expected);
   });
 
-  it('joins intervals that touch', () => {
+  it('joins intervals that touch (T14, T15)', () => {
     expect(text(I.normalise(set('0,0,0,-1', '1,0,1,-1')))).toEqual(['0,0,1,-1']);
     expect(text(I.normalise(set('0,0,0,-1', '1,1,1,-1')))).toEqual(['0,0,0,-1', '1,1,1,-1']);
     expect(text(I.normalise(set('0,0,0,-1', '1,1,1,-1'), { startOne: true }))).toEqual(['0,0,1,-1']);
@@ -138,11 +138,11 @@ describe('algebra', () => {
     expect(text(I.normalise(set('3,0,-1,-1', '4,0,4,3')))).toEqual(['3,0,-1,-1']);
   });
 
-  it('subtracts one set from another', () => {
+  it('subtracts one set from another (T16)', () => {
     expect(text(I.subtractAll(set('0,0,10,-1'), set('1,0,1,-1', '5,0,8,5')))).toEqual(['0,0,0,-1', '2,0,4,-1', '8,6,10,-1']);
   });
 
-  it('tells what a set covers and overlaps', () => {
+  it('tells what a set covers and overlaps (T17)', () => {
     const a = set('0,0,2,-1', '5,0,5,-1');
     expect(['0,1,1,23', '0,0,3,2', '3,0,4,-1'].map((iov) => I.covers(a, parse(iov)))).toEqual([true, false, false]);
     expect(['0,0,3,2', '3,0,4,-1'].map((iov) => I.overlaps(a, parse(iov)))).toEqual([true, false]);

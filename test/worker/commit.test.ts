@@ -27,7 +27,7 @@ beforeEach(() => {
     checkName: checkPayloadName,
     checkIov,
     encode: encodePayload,
-    putValue: (name, bytes) => putValue(join(root, 'objects'), name, bytes),
+    putValue: (name, bytes, form) => putValue(join(root, 'objects'), name, bytes, form),
     putFile: (name, path) => putFilePayload(join(root, 'objects'), name, path),
   };
   queue = createPayloadQueue(rules, join(root, 'work'), [7, 1, 7, 3]);
@@ -128,4 +128,32 @@ it('where a config defines nothing any legal name may be committed', async () =>
   free.commit('Anything', [1]);
   expect(() => free.commit('.hidden', [1])).toThrow(expect.objectContaining({ code: 'CAF_PAYLOAD_NAME' }));
   expect(() => free.commit('Anything', [Number.NaN])).toThrow('Anything cannot be stored: [0] is NaN, not a finite number');
+});
+
+describe('commitIntraRun', () => {
+  it('stores all parts in one document, each as its schema makes it', async () => {
+    queue.commitIntraRun(Gain, [
+      { firstEvent: 0, value: { gain: 1 } },
+      { firstEvent: 10, value: { gain: 2, unit: 'mV' } },
+    ]);
+    await queue.close();
+    const [only] = await queue.store();
+    expect(only?.parts?.map(({ firstEvent }) => firstEvent)).toEqual([0, 10]);
+    expect(stored(only?.sha256)).toBe('{"boundaries":[10],"parts":[{"gain":1,"unit":"ADC"},{"gain":2,"unit":"mV"}]}');
+  });
+
+  it('refuses a part that does not match, parts out of order, and files', () => {
+    expect(() => queue.commitIntraRun(Gain, [{ firstEvent: 0, value: { gain: 'x' } }])).toThrow('Gain does not match its schema: gain');
+    expect(() => queue.commitIntraRun(Gain, [{ firstEvent: 5, value: { gain: 1 } }])).toThrow('its first part begins at event 5');
+    expect(() => queue.commitIntraRun(Table, [{ firstEvent: 0, value: 1 }])).toThrow('Table is a file payload');
+  });
+});
+
+describe('the version of a definition', () => {
+  it('is recorded in the media type, and absent for the first', async () => {
+    queue.commit({ ...Gain, version: 3 }, { gain: 1 });
+    queue.commit(Gain, { gain: 2 }, { iov: [7, 2, 7, 2] });
+    await queue.close();
+    expect((await queue.store()).map(({ mediaType }) => mediaType)).toEqual(['application/json;version=3', 'application/json']);
+  });
 });

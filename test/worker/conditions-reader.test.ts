@@ -8,8 +8,10 @@ import { describeDatabase, openChain } from '../../src/database/chain.ts';
 import { publishDatabase } from '../../src/database/publish.ts';
 import type { TransactionInput } from '../../src/database/types.ts';
 import type { Iov } from '../../src/domain/iov.ts';
+import type { StoredPayload } from '../../src/domain/payload.ts';
 import { encodePayload } from '../../src/payloads/codec.ts';
-import { putBytes } from '../../src/payloads/store.ts';
+import { describeParts, partsDocument } from '../../src/payloads/parts.ts';
+import { putBytes, putValue } from '../../src/payloads/store.ts';
 import { createConditionsReader } from '../../src/worker/conditions-reader.ts';
 import type { ChainLock } from '../../src/worker/contract.ts';
 
@@ -112,4 +114,70 @@ describe('conditions', () => {
     await expect(again.get(Model, [7, 1])).rejects.toMatchObject({ code: 'CAF_DB_PAYLOAD_CORRUPT' });
     again.close();
   });
+
+  async function publishOne(label: string, payload: Omit<StoredPayload, 'iov'>, iov: Iov): Promise<void> {
+    const options = { directory: join(root, label), objects: join(root, 'objects') };
+    const entries = [{ payload: { ...payload, iov: null }, iov, transaction: 0 }];
+    await publishDatabase({ entries, transactions: [TRANSACTION], parents: [], chain: null }, options);
+  }
+
+  it('that change within a run are read by event, and never without one (T42)', async () => {
+    const document = partsDocument([0, 10, 50].map((firstEvent, index) => ({ firstEvent, value: { gain: index } })));
+    const bytes = encodePayload(document);
+    await publishOne('base', await putValue(join(root, 'objects'), 'Gains', bytes, { parts: describeParts(document) }), [7, 1, 7, 1]);
+    const { reader } = readerOf('base');
+    const gains = [];
+    for (const event of [0, 9, 10, 49, 50, 1000]) gains.push((await reader.get(Gains, [7, 1], { event })).gain);
+    expect(gains).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(await reader.get(Gains, [7, 1], { event: 12 })).toBe(await reader.get(Gains, [7, 1], { event: 20 }));
+    await expect(reader.get(Gains, [7, 1])).rejects.toMatchObject({ code: 'CAF_PAYLOAD_EVENT', message: expect.stringContaining('run 1') });
+    await expect(reader.get(Gains, [7, 1], { event: -1 })).rejects.toMatchObject({ code: 'CAF_PAYLOAD_EVENT' });
+    reader.close();
+  });
+
+  describe('of an older version of their definition', () => {
+    const migrate = (old: unknown, from: number) => ({ gain: (old as { factor: number }).factor * 10 ** from });
+    const Newer = { ...Gains, version: 3, migrate } as const;
+
+    it('are migrated, each from the version it was written with, and checked', async () => {
+      await publishOne('one', await putValue(join(root, 'objects'), 'Gains', encodePayload({ factor: 2 }), {}), [1, 0, 1, 9]);
+      await publishOne('two', await putValue(join(root, 'objects'), 'Gains', encodePayload({ factor: 2 }), { version: 2 }), [2, 0, 2, 9]);
+      await publishOne('three', await putValue(join(root, 'objects'), 'Gains', encodePayload({ gain: 7 }), { version: 3 }), [3, 0, 3, 9]);
+      const { reader } = readerOf('three', 'two', 'one');
+      const gains = [];
+      for (const experiment of [1, 2, 3, 1]) gains.push((await reader.get(Newer, [experiment, 1])).gain);
+      expect(gains).toEqual([20, 200, 7, 20]);
+      const { reader: strict } = readerOf('two');
+      const bad = { ...Newer, migrate: () => ({ gain: 'much' }) };
+      await expect(strict.get(bad, [2, 1])).rejects.toMatchObject({ code: 'CAF_PAYLOAD_INVALID', problems: [{ path: 'gain' }] });
+      const throwing = { ...Newer, migrate: (): never => raise('no factor') };
+      await expect(strict.get(throwing, [2, 1])).rejects.toMatchObject({
+        code: 'CAF_PAYLOAD_INVALID',
+        message: expect.stringMatching(/as two has it for 2,0,2,9, was written with version 2 .*no factor/),
+      });
+      reader.close();
+      strict.close();
+    });
+
+    it('are refused without a migrate, and newer ones always', async () => {
+      await publishOne('one', await putValue(join(root, 'objects'), 'Gains', encodePayload({ gain: 2 }), {}), [1, 0, 1, 9]);
+      await publishOne('four', await putValue(join(root, 'objects'), 'Gains', encodePayload({ gain: 2 }), { version: 4 }), [4, 0, 4, 9]);
+      const { reader } = readerOf('four', 'one');
+      const without = { ...Gains, version: 3 };
+      await expect(reader.get(without, [1, 1])).rejects.toMatchObject({
+        code: 'CAF_PAYLOAD_VERSION',
+        message: expect.stringMatching(/written with version 1 .* version 3 and has no migrate/),
+        hint: expect.stringContaining('migrate: (old, from)'),
+      });
+      await expect(reader.get(Newer, [4, 1])).rejects.toMatchObject({
+        code: 'CAF_PAYLOAD_VERSION',
+        message: expect.stringMatching(/version 4 .* version 3/),
+      });
+      reader.close();
+    });
+  });
 });
+
+function raise(message: string): never {
+  throw new Error(message);
+}
