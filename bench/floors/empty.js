@@ -1,0 +1,1 @@
+// The floor of every command: a Node process that does nothing.

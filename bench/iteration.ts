@@ -1,0 +1,38 @@
+// One calibration, one job, one algorithm, three iterations, against the Node children that load the config: one collector, three strategies.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Benchmark, caf, floor, times } from './benchmark.ts';
+import { iterations } from './configs.ts';
+import { compare } from './measure.ts';
+
+const ITERATIONS = 3;
+
+export const threeIterations: Benchmark = {
+  name: 'iterations',
+  run: async (directory, rounds) => {
+    const config = join(directory, 'caf.config.ts');
+    writeFileSync(config, iterations(ITERATIONS));
+    const { floor: children, caf: own } = await compare(
+      2 * rounds,
+      async () => {
+        const cost = await floor('children', [config, String(ITERATIONS + 1)]);
+        return { ...cost, wall: Number(cost.stdout) };
+      },
+      async () => {
+        rmSync(join(directory, 'calibration_results'), { recursive: true, force: true });
+        return caf(['run', '--quiet'], directory);
+      },
+    );
+    const ratio = own.wall / children.wall;
+    return [
+      {
+        name: 'three iterations of one job, one algorithm',
+        floor: children,
+        caf: own,
+        figure: times(ratio),
+        bar: '1.5 x the children that load the config',
+        holds: ratio <= 1.5,
+      },
+    ];
+  },
+};

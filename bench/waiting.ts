@@ -1,0 +1,54 @@
+// Waiting: caf with 100,000 jobs known, of which two run for long.
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Benchmark, MB, megabytes } from './benchmark.ts';
+import { waitingJobs } from './configs.ts';
+import { peakBytes } from './measure.ts';
+
+const CAF = fileURLToPath(new URL('../bin/caf.js', import.meta.url));
+const SETTLE_MS = 5000;
+const WATCH_MS = 30_000;
+
+export const waiting: Benchmark = {
+  name: 'waiting',
+  run: async (directory) => {
+    writeFileSync(join(directory, 'caf.config.ts'), waitingJobs(100_000, 2));
+    const child = spawn(process.execPath, [CAF, 'run', '--quiet'], { cwd: directory, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const pid = child.pid ?? 0;
+    try {
+      await delay(SETTLE_MS);
+      const before = cpuMs(pid);
+      await delay(WATCH_MS);
+      const cpu = cpuMs(pid) - before;
+      const rssBytes = peakBytes(pid);
+      const share = cpu / WATCH_MS;
+      return [
+        {
+          name: 'waiting for long jobs, 100,000 known',
+          floor: null,
+          caf: { wall: WATCH_MS, cpu, rssBytes, stdout: '' },
+          figure: `${(100 * share).toFixed(2)} % of a core, ${megabytes(rssBytes)}`,
+          bar: '0.2 % of a core, 150 MB',
+          holds: share <= 0.002 && rssBytes <= 150 * MB,
+        },
+      ];
+    } finally {
+      // Twice: the first asks it to stop, the second ends its jobs as well.
+      child.kill('SIGINT');
+      await delay(500);
+      child.kill('SIGINT');
+      await ended;
+    }
+  },
+};
+
+/** User and system time of one process so far; Linux counts it in hundredths of a second. */
+function cpuMs(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
