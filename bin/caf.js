@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 // Checks the Node version before anything native is loaded, then starts the bundle.
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 
+const require = createRequire(import.meta.url);
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
-  const { main } = await import('../dist/cli.js');
-  await main(process.argv.slice(2));
+  await require('../dist/cli.cjs').main(process.argv.slice(2));
   // A timer or server that the user's config left open must not keep caf alive: all is written down by now.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
   process.exit();
@@ -19,7 +17,7 @@ if (major > 22 || (major === 22 && minor >= 18)) {
     );
     process.exitCode = 2;
   } else {
-    const ended = spawnSync(bundled, process.argv.slice(1), { stdio: 'inherit' });
+    const ended = require('node:child_process').spawnSync(bundled, process.argv.slice(1), { stdio: 'inherit' });
     process.exitCode = ended.status ?? 3;
   }
 }
@@ -27,7 +25,7 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 /** The Node that the development dependency `node` carries, when it is installed. */
 function bundledNode() {
   try {
-    return join(createRequire(import.meta.url).resolve('node/package.json'), '..', 'bin', 'node');
+    return require('node:path').join(require.resolve('node/package.json'), '..', 'bin', 'node');
   } catch {
     return null;
   }

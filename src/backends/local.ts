@@ -28,6 +28,8 @@ export interface LocalBackendOptions {
   readonly nodeArguments?: readonly string[];
   /** A longer stdout or stderr is cut; default 1 GiB. */
   readonly maxLogBytes?: number;
+  /** Directory of this user for compiled code, by which a child is ready sooner. Default none. */
+  readonly compileCache?: string | undefined;
   /** From SIGTERM to SIGKILL; default 5000. */
   readonly killGraceMs?: number;
 }
@@ -38,7 +40,7 @@ type Env = Readonly<Record<string, string>>;
 const ADOPTED_POLL_MS = 100;
 
 export function createLocalBackend(options: LocalBackendOptions): Backend {
-  const { slots, memoryBytes, childUrl, nodeArguments = [], maxLogBytes = 2 ** 30, killGraceMs = 5000 } = options;
+  const { slots, memoryBytes, childUrl, nodeArguments = [], maxLogBytes = 2 ** 30, compileCache, killGraceMs = 5000 } = options;
   const machineBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   const line = createSlots({ slots, memoryBytes, machineBytes });
   const watch = createJobWatch(maxLogBytes);
@@ -80,7 +82,7 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
   }
 
   function startWarm(key: string, argv: readonly string[], env: Env, directory: string): WarmChild | Failure {
-    const child = spawnLogged(argv, env, directory, true);
+    const child = spawnLogged(argv, compileCache === undefined ? env : { ...env, NODE_COMPILE_CACHE: compileCache }, directory, true);
     if ('failure' in child) return child;
     const warm: WarmChild = { key, child, leader: leaderOf(child), jobs: 0, current: null };
     pool.add(warm);

@@ -1,4 +1,5 @@
 // Starts the command line: the version at once, everything else after loading what it needs. Sets process.exitCode, never exits: bin/caf.js does.
+import { useCompileCache } from '../host/compile-cache.ts';
 import { createIo, type Io } from './io.ts';
 import { VERSION } from './version.ts';
 
@@ -7,12 +8,12 @@ export async function main(argv: readonly string[], streams: Io = createIo()): P
     streams.stdout.write(`${VERSION}\n`);
     return;
   }
+  useCompileCache(streams.env);
   const io = argv.includes('--no-color') ? withoutColour(streams) : streams;
+  const { buildProgram, reportFailure } = await import('./program.ts');
   try {
-    const { buildProgram } = await import('./program.ts');
     await buildProgram(io).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
   } catch (error) {
-    const { reportFailure } = await import('./failure.ts');
     reportFailure(error, argv, io);
   }
 }

@@ -16,6 +16,9 @@ import { registerStatus } from './commands/status.ts';
 import type { Io } from './io.ts';
 import { VERSION } from './version.ts';
 
+/** Also what goes wrong is told from here: one bundle, one class of errors. */
+export { reportFailure } from './failure.ts';
+
 export function buildProgram(io: Io): Command {
   const program = new Command('caf');
   const style = styleFor(io.stdout, io.env);

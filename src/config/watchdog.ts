@@ -1,11 +1,14 @@
 // Ends the process when loading a config blocks it in a way that only another thread can see.
-import { Worker } from 'node:worker_threads';
+import { createRequire } from 'node:module';
+import type { Worker } from 'node:worker_threads';
 import type { CafError } from '../domain/errors.ts';
 
 export interface Watchdog {
   arm(): void;
   disarm(): void;
 }
+
+const requireHere = createRequire(import.meta.url);
 
 // A thread cannot end its process with a chosen exit code: process.exit() there ends the thread. But it can connect to the inspector of the
 // main thread, which runs an expression even inside a busy loop. A main thread that waits for a program (execFileSync) does not get there
@@ -33,7 +36,9 @@ export function createWatchdog(error: CafError, timeoutMs: number): Watchdog {
     arm() {
       if (worker !== null) return;
       const text = `✖ ${error.message}  ${error.code}\n  hint: ${error.hint ?? ''}\n`;
-      worker = new Worker(THREAD, { eval: true, workerData: { text, timeoutMs: timeoutMs + 100 }, env: {}, execArgv: [] });
+      // Loaded when it is needed, which is hardly ever.
+      const threads = requireHere('node:worker_threads') as typeof import('node:worker_threads');
+      worker = new threads.Worker(THREAD, { eval: true, workerData: { text, timeoutMs: timeoutMs + 100 }, env: {}, execArgv: [] });
       worker.unref();
     },
     disarm() {

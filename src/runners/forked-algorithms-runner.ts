@@ -29,7 +29,7 @@ export interface ForkedAlgorithmsRunnerOptions {
    * Directory of this user for compiled code, by which a child is ready about 40 ms earlier. Default none.
    * Never one that others may write to: what lies there is run.
    */
-  readonly compileCache?: string;
+  readonly compileCache?: string | undefined;
 }
 
 /** The given runner: one child per algorithm, in a session of its own. */

@@ -1,7 +1,7 @@
 // Turns the patterns of a collection into files: literal paths, globs, and URLs, which pass untouched.
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { globSync } from 'tinyglobby';
 import type { Problem } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
 
@@ -52,7 +52,11 @@ export function resolveFiles(
   return { files, problems };
 }
 
+const requireHere = createRequire(import.meta.url);
+
 function glob(pattern: string, directory: string): readonly string[] {
+  // Loaded at the first use: it takes as long as all else that this room needs.
+  const { globSync } = requireHere('tinyglobby') as typeof import('tinyglobby');
   const absolute = isAbsolute(pattern);
   return globSync(pattern, { cwd: directory, absolute, onlyFiles: true, followSymbolicLinks: true, expandDirectories: false, dot: false });
 }

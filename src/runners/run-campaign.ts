@@ -8,6 +8,7 @@ import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
+import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
@@ -43,7 +44,9 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     plan,
     journal,
     emit,
-    algorithmsRunner: request.algorithmsRunner ?? createForkedAlgorithmsRunner({ childUrl: request.children.strategy }),
+    algorithmsRunner:
+      request.algorithmsRunner ??
+      createForkedAlgorithmsRunner({ childUrl: request.children.strategy, compileCache: compileCacheDirectory(process.env) }),
     actor: `${userInfo().username}@${hostname()}`,
     stop: stop.signal,
     leave: leave.signal,
@@ -51,7 +54,9 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     running: new Set(),
     backendFor: (wanted: BackendSpec) => {
       const key = JSON.stringify(wanted);
-      const found = backends.get(key) ?? createLocalBackend({ ...wanted, childUrl: request.children.collector });
+      const found =
+        backends.get(key) ??
+        createLocalBackend({ ...wanted, childUrl: request.children.collector, compileCache: compileCacheDirectory(process.env) });
       backends.set(key, found);
       return found;
     },

@@ -23,6 +23,9 @@ let isCollecting = false;
 let stoppedBy: NodeJS.Signals | null = null;
 let config: { readonly path: string; readonly loaded: Promise<unknown> } | null = null;
 
+// For this process only, not for the programs that user code starts.
+delete process.env.NODE_COMPILE_CACHE;
+
 // Node decides here, while it is a file, that standard output is written synchronously: nothing is lost in a crash.
 void process.stdout;
 void process.stderr;

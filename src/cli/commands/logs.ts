@@ -1,7 +1,6 @@
 // `caf logs`: what caf, a job or an algorithm wrote.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CafError } from '../../domain/errors.ts';
 import { drawLogLine, type LogFilter } from '../../report/draw-log-line.ts';
@@ -88,6 +87,7 @@ async function showEvents(
   else {
     // The last lines that the filter lets through: the file is read once, the memory bounded by what is shown.
     const kept: string[] = [];
+    const { createInterface } = await import('node:readline');
     for await (const line of createInterface({ input: createReadStream(path, { end: Math.max(size - 1, 0) }) })) {
       if (signal.aborted) return;
       if (filter !== null && !line.includes(filter.calibration)) continue;
