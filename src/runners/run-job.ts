@@ -97,8 +97,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
     const file = jobFileOf(key, attempt);
     // The row of this attempt is on disk before anything of it exists.
     hands.journal.commit();
-    rmSync(file.outputDirectory, { recursive: true, force: true });
-    mkdirSync(file.outputDirectory);
+    makeEmpty(file.outputDirectory);
     writeFileSync(join(file.outputDirectory, JOB_FILE), JSON.stringify(file));
     return run.backend.submit(submissionOf(key, attempt, file));
   };
@@ -106,8 +105,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   return jobMachine.provide({
     actors: {
       admit: fromPromise(async ({ input, signal }) => {
-        const admission = await run.backend.admit(input.resources, AbortSignal.any([signal, hands.stop]));
-        admissions.set(input.key.job, admission);
+        const admission = await run.backend.admit(input.resources, hands.stop);
+        // Nobody waits for it any more: a wish to leave follows a wish to stop.
+        if (signal.aborted) admission.release();
+        else admissions.set(input.key.job, admission);
         return {
           attempt: input.attempt,
           token: randomUUID(),
@@ -198,6 +199,17 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       ended = true;
     });
     return running;
+  }
+}
+
+/** Usually it is not there: only a killed caf leaves one behind, whose attempt was not written down. */
+function makeEmpty(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
   }
 }
 
