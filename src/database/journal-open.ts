@@ -145,28 +145,28 @@ export function checkHeader(directory: string): JournalHeader {
   } finally {
     closeSync(file);
   }
-  const damaged = (what: string) => new CafError('CAF_JOURNAL_DAMAGED', `${path} ${what}`, { hint: KEEP_HINT });
+  const unsound = (what: string) => new CafError('CAF_JOURNAL_DAMAGED', `${path} ${what}`, { hint: KEEP_HINT });
   const foreign = (what: string) =>
     new CafError('CAF_JOURNAL_FOREIGN', `${path} ${what}, not a journal of caf`, {
       hint: `Choose another results directory with --output, or move this ${JOURNAL_FILE} away if nothing needs it.`,
     });
-  if (length === 0) throw damaged('is empty (0 bytes)');
+  if (length === 0) throw unsound('is empty (0 bytes)');
   const applicationId = length < header.length ? null : header.readUInt32BE(68);
   if (header.toString('latin1', 0, Math.min(length, MAGIC.length)) !== MAGIC.slice(0, length)) {
     throw applicationId === JOURNAL_APPLICATION_ID
-      ? damaged('does not begin as a SQLite file: its first bytes are damaged')
+      ? unsound('does not begin as a SQLite file: its first bytes are damaged')
       : foreign('is not a SQLite file');
   }
-  if (applicationId === null) throw damaged(`is truncated: it has ${size} bytes, less than its header`);
+  if (applicationId === null) throw unsound(`is truncated: it has ${size} bytes, less than its header`);
   if (applicationId !== JOURNAL_APPLICATION_ID) {
     throw foreign(`is a SQLite file of another program (application id 0x${applicationId.toString(16).padStart(8, '0')})`);
   }
   const version = header.readUInt32BE(60);
   checkVersion(version, path);
-  if (version === 0) throw damaged('has no schema version');
+  if (version === 0) throw unsound('has no schema version');
   // What a write-ahead log still holds may lie beyond the end of the file; without one, every page must be there.
   const expected = pageSize(header) * header.readUInt32BE(28);
-  if (size < expected && sizeOf(`${path}-wal`) === 0) throw damaged(`is truncated: it has ${size} bytes of ${expected}`);
+  if (size < expected && sizeOf(`${path}-wal`) === 0) throw unsound(`is truncated: it has ${size} bytes of ${expected}`);
   return { wal: header[18] === 2 };
 }
 
@@ -208,11 +208,23 @@ export function openWritable(directory: string, fileSystem: FileSystem): Sqlite 
   }
 }
 
+/** Any read can be the first to meet a damaged page, or a row that is no JSON any more: CAF_JOURNAL_DAMAGED. */
+export function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof SyntaxError ? damaged(path, `a row cannot be read (${error.message})`) : translateError(error, path);
+  }
+}
+
+const damaged = (path: string, finding: string): CafError =>
+  new CafError('CAF_JOURNAL_DAMAGED', `${path} is damaged: ${finding}`, { hint: KEEP_HINT });
+
 /** After an unclean stop: walks through the whole file. CAF_JOURNAL_DAMAGED with SQLite's first findings. */
 export function checkIntegrity(db: Sqlite, path: string): void {
   const rows = db.pragma('quick_check(3)') as readonly { readonly quick_check: string }[];
   const findings = rows.map((row) => row.quick_check).filter((text) => text !== 'ok');
-  if (findings.length > 0) throw new CafError('CAF_JOURNAL_DAMAGED', `${path} is damaged: ${findings.join('; ')}`, { hint: KEEP_HINT });
+  if (findings.length > 0) throw damaged(path, findings.join('; '));
 }
 
 /** Puts what SQLite or the file system says into words a user can act on. What is not theirs passes unchanged. */

@@ -2,7 +2,7 @@
 import type { JobCounts } from '../domain/event.ts';
 import type { ExecutionRecord, ReportedResult } from '../domain/execution.ts';
 import type { AttemptOutcome, AttemptRecord, FailureCause, JobKey } from '../domain/job.ts';
-import type { Sqlite, Statement } from './journal-open.ts';
+import { reading, type Sqlite, type Statement } from './journal-open.ts';
 import type {
   AlgorithmRecord,
   CalibrationRecord,
@@ -197,8 +197,20 @@ const resultOf = (row: ResultRow): ReportedResult => ({ seq: row.seq, execution:
 
 const WHERE_ALGORITHM = 'WHERE calibration = ? AND iteration = ? AND algorithm = ?';
 
-/** `invocation`: the one that asks; what was finished before it counts as reused. */
-export function createJournalReads(db: Sqlite, invocation: () => number): JournalReads {
+/** `invocation`: the one that asks; what was finished before it counts as reused. `path`: of caf.db, for errors: CAF_JOURNAL_DAMAGED. */
+export function createJournalReads(db: Sqlite, invocation: () => number, path: string): JournalReads {
+  return guardReads(createReads(db, invocation), path);
+}
+
+const guardReads = (reads: JournalReads, path: string): JournalReads =>
+  Object.fromEntries(
+    Object.entries(reads).map(([name, read]) => [
+      name,
+      (...values: readonly unknown[]) => reading(path, () => (read as (...values: readonly unknown[]) => unknown)(...values)),
+    ]),
+  ) as unknown as JournalReads;
+
+function createReads(db: Sqlite, invocation: () => number): JournalReads {
   const known = new Map<string, Statement>();
   const sql = (text: string): Statement => {
     const statement = known.get(text) ?? db.prepare(text);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
-import { checkHeader, checkVersion, JOURNAL_FILE, journalPath, type Sqlite, translateError } from './journal-open.ts';
+import { checkHeader, checkVersion, JOURNAL_FILE, journalPath, reading, type Sqlite, translateError } from './journal-open.ts';
 import { createJournalReads } from './journal-read.ts';
 import type { JournalReads, OwnerRecord } from './journal-records.ts';
 import { type CampaignSnapshot, readSnapshot, readStatusFile } from './journal-status.ts';
@@ -53,11 +53,17 @@ export function openJournalForReading(results: string, { now = () => new Date(),
   try {
     opened = openReadable(directory, path);
     const { db, close } = opened;
-    const reads = createJournalReads(db, () => lastInvocation(db));
+    const reads = createJournalReads(db, () => lastInvocation(db), path);
     return {
       journal: reads,
-      status: () => observed(db.transaction(() => readSnapshot(db, reads, now()))()),
-      owner: () => readOwner(db),
+      status: () =>
+        observed(
+          reading(
+            path,
+            db.transaction(() => readSnapshot(db, reads, now())),
+          ),
+        ),
+      owner: () => reading(path, () => readOwner(db)),
       close,
     };
   } catch (error) {

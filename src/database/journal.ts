@@ -85,7 +85,7 @@ function createJournal(db: Sqlite, lease: Lease, isNetwork: boolean, directory: 
   const path = journalPath(directory);
   const { last } = db.prepare('SELECT coalesce(max(invocation), 0) AS last FROM invocations').get() as { readonly last: number };
   const invocation = last + 1;
-  const reads = createJournalReads(db, () => invocation);
+  const reads = createJournalReads(db, () => invocation, path);
   const writer = createJournalWriter(db, invocation);
   const begin = db.prepare('BEGIN IMMEDIATE');
   const end = db.prepare('COMMIT');

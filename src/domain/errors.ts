@@ -100,6 +100,12 @@ export class CafError extends Error {
   }
 }
 
+/** A message of the user's code goes into the journal, every log and onto the screen; the whole of it is in the log of its own process. */
+const MAX_CHARACTERS = 2000;
+
+export const bounded = (text: string): string =>
+  text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}... (${text.length} characters)`;
+
 export const errorText = (error: unknown): { readonly code: string; readonly message: string; readonly hint?: string } =>
   error instanceof CafError
     ? { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }

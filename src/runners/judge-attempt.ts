@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { AttemptEnd } from '../backends/backend.ts';
 import { readFileSystem, spaceText } from '../database/filesystem.ts';
 import { type CollectionSpec, isCommand, type Resources } from '../domain/calibration.ts';
+import { bounded } from '../domain/errors.ts';
 import type { AttemptOutcome, FailureCause, Usage } from '../domain/job.ts';
 import { formatDuration, formatSize } from '../domain/quantity.ts';
 import { unreachable } from '../domain/result.ts';
@@ -31,6 +32,9 @@ export interface Judgement {
   /** Whether it left records. */
   readonly hasRecords: boolean;
 }
+
+/** Of one job; a program may say anything. */
+const MAX_WARNINGS = 20;
 
 type Verdict = Pick<Judgement, 'outcome'> & Partial<Omit<Judgement, 'usage'>>;
 
@@ -78,7 +82,7 @@ function judgeFailure({ error }: ResultFile, cause: FailureCause): Verdict {
   const told = { CAF_INPUT_MISSING: 'bad-input', CAF_DISK_FULL: 'disk-full' } as const;
   return failed(
     told[error.code as keyof typeof told] ?? cause,
-    error.hint === undefined ? error.message : `${error.message} (${error.hint})`,
+    error.hint === undefined ? bounded(error.message) : `${bounded(error.message)} (${bounded(error.hint)})`,
   );
 }
 
@@ -97,7 +101,8 @@ function judgeResult(facts: AttemptFacts, withoutResult: Verdict, isNeeded = !is
       if (read.result.result !== 'ok')
         warnings.push(`it says result ${read.result.result}, which means nothing for a collector; it counts as ok`);
       if ((read.result.payloads?.length ?? 0) > 0) warnings.push('its result.json names payloads; only algorithms commit payloads');
-      if (Array.isArray(read.result.warnings)) warnings.push(...read.result.warnings.map(String));
+      if (Array.isArray(read.result.warnings))
+        warnings.push(...read.result.warnings.slice(0, MAX_WARNINGS).map((warning) => bounded(String(warning))));
       break;
     default:
       return unreachable(read);

@@ -1,18 +1,19 @@
 // What an algorithm did wrong as one line: the message, its hint, and the place in the user's own files.
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CafError } from '../domain/errors.ts';
+import { bounded, CafError } from '../domain/errors.ts';
 
 const FRAME = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^():]+):(\d+):\d+\)?$/;
 
 /** `message (fit.ts:12)`: the place is the first line of the stack that is neither Node's nor caf's nor of an installed package. */
 export function describeFailure(error: unknown, configPath: string): string {
-  if (!(error instanceof Error)) return `it threw ${typeof error === 'string' ? JSON.stringify(error) : shown(error)}, which is no Error`;
+  if (!(error instanceof Error))
+    return `it threw ${bounded(typeof error === 'string' ? JSON.stringify(error) : shown(error))}, which is no Error`;
   const place = userPlace(error.stack ?? '', configPath);
   const name = error instanceof CafError || error.name === 'Error' ? '' : `${error.name}: `;
   const problems = error instanceof CafError ? error.problems.map(({ path, message }) => `\n  ${path}: ${message}`).join('') : '';
   const text = error.message.startsWith(name) ? error.message : `${name}${error.message}`;
-  return `${text === '' ? 'it threw an Error without a message' : text}${problems}${place === null ? '' : ` (${place})`}`;
+  return `${text === '' ? 'it threw an Error without a message' : bounded(text)}${bounded(problems)}${place === null ? '' : ` (${place})`}`;
 }
 
 function shown(value: unknown): string {

@@ -1,7 +1,7 @@
 // The command line from outside: what is said where, and the exit codes.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { reportFailure } from '../../src/cli/failure.ts';
 import { main } from '../../src/cli/main.ts';
@@ -146,7 +146,7 @@ test('a bug is exit 3; its stack goes to a file, not to the user', () => {
   expect(io.stderr.text).not.toContain('main.test.ts');
   const path = /\S+caf-bug-\w+\/report\.log/.exec(io.stderr.text)?.[0] ?? '';
   const log = readFileSync(path, 'utf8');
-  rmSync(path);
+  rmSync(dirname(path), { recursive: true });
   expect(log).toContain('main.test.ts');
   expect(log).toContain('deeper');
 });
