@@ -27,6 +27,7 @@ const INPUT_CODES: readonly ErrorCode[] = [
   'CAF_DB_LINE',
   'CAF_DB_DRAFT',
   'CAF_DB_STATE',
+  'CAF_DB_REF',
 ];
 
 const FAILED_CODES: readonly ErrorCode[] = [
@@ -39,6 +40,7 @@ const FAILED_CODES: readonly ErrorCode[] = [
   'CAF_NO_PAYLOADS',
   'CAF_NOT_CONVERGED',
   'CAF_DB_NOT_FOUND',
+  'CAF_DB_REF_MOVED',
 ];
 
 /** What is not listed is trouble: better a 3 too many than a damaged result taken for a mistake in the input. */

@@ -1,5 +1,6 @@
 // What `caf run` does: load, check, plan; then say what would be done, or do it.
 import { existsSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Journal } from '../database/journal.ts';
 import type { JournalReads } from '../database/journal-records.ts';
@@ -128,7 +129,7 @@ function startInvocation(journal: Journal, spec: CampaignSpec): void {
     argv: process.argv.slice(2),
     version: VERSION,
     config: spec.configPath,
-    actor: process.env.USER ?? '',
+    actor: `${userInfo().username}@${hostname()}`,
   });
 }
 

@@ -13,11 +13,12 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
 import { readProcessIdentity } from '../host/process-identity.ts';
 import { type FileSystem, readFileSystem, spaceText } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
+import { constructorOf } from './sqlite.ts';
 
 export type Sqlite = Database.Database;
 export type Statement = Database.Statement<unknown[]>;
@@ -96,7 +97,7 @@ function removeUnfinished(directory: string): void {
 function createJournal(directory: string, path: string): void {
   const temporary = join(directory, `${JOURNAL_FILE}.new-${process.pid}-${process.hrtime.bigint().toString(36)}`);
   try {
-    const db = new Database(temporary);
+    const db = new (constructorOf())(temporary);
     try {
       // One fsync below replaces SQLite's own: until it has its name, the file is nobody's.
       db.pragma('synchronous = OFF');
@@ -193,7 +194,7 @@ export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry:
 export function openWritable(directory: string, fileSystem: FileSystem): Sqlite {
   checkHeader(directory);
   // A lock of the whole file is not given back soon: no use in waiting for it.
-  const db = new Database(journalPath(directory), { fileMustExist: true, timeout: fileSystem.kind === 'network' ? 250 : 5000 });
+  const db = new (constructorOf())(journalPath(directory), { fileMustExist: true, timeout: fileSystem.kind === 'network' ? 250 : 5000 });
   try {
     db.pragma('trusted_schema = OFF');
     // Before the first access: SQLite then never asks for shared memory, even when the file was used with WAL before.

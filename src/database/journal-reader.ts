@@ -2,13 +2,13 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
 import { checkHeader, checkVersion, JOURNAL_FILE, journalPath, reading, type Sqlite, translateError } from './journal-open.ts';
 import { createJournalReads } from './journal-read.ts';
 import type { JournalReads, OwnerRecord } from './journal-records.ts';
 import { type CampaignSnapshot, readSnapshot, readStatusFile } from './journal-status.ts';
 import { isOwnerAlive, readOwner } from './lease.ts';
+import { constructorOf } from './sqlite.ts';
 
 export interface JournalReader {
   /** Null while a writer on a network file system holds the file for itself: then there is only `status()`. */
@@ -81,7 +81,7 @@ const lastInvocation = (db: Sqlite): number =>
 
 const isLocked = (error: unknown): boolean => error instanceof CafError && error.code === 'CAF_RESULTS_LOCKED';
 
-interface Opened {
+export interface Opened {
   readonly db: Sqlite;
   close(): void;
 }
@@ -90,7 +90,7 @@ interface Opened {
  * With a live or crashed writer the -wal and -shm files are there, and SQLite reads beside it. Without them a reader would have to make them,
  * and they would be its own: so the file, which is whole then, is read into memory. Where SQLite may not write what it needs, a copy is read.
  */
-function openReadable(directory: string, path: string): Opened {
+export function openReadable(directory: string, path: string): Opened {
   const { wal } = checkHeader(directory);
   if (wal && !existsSync(`${path}-wal`)) {
     const image = readFileSync(path);
@@ -107,7 +107,7 @@ function openReadable(directory: string, path: string): Opened {
 }
 
 function openFile(path: string, options: { readonly readonly: boolean }): Opened {
-  const db = new Database(path, { ...options, fileMustExist: true, timeout: 250 });
+  const db = new (constructorOf())(path, { ...options, fileMustExist: true, timeout: 250 });
   try {
     prepare(db, path);
     return { db, close: () => void db.close() };
@@ -121,7 +121,7 @@ function openFile(path: string, options: { readonly readonly: boolean }): Opened
 function openImage(image: Buffer): Opened {
   image[18] = 1;
   image[19] = 1;
-  const db = new Database(image);
+  const db = new (constructorOf())(image);
   try {
     prepare(db, JOURNAL_FILE);
     return { db, close: () => void db.close() };

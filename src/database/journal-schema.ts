@@ -163,6 +163,7 @@ CREATE TABLE ref(
 CREATE TABLE reflog(
   seq    INTEGER PRIMARY KEY,
   ref    TEXT NOT NULL,
+  kind   TEXT NOT NULL,
   old    TEXT,
   new    TEXT,
   at     TEXT NOT NULL,

@@ -3,6 +3,8 @@ import type { AttemptOutcome, JobKey } from '../domain/job.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import { unreachable } from '../domain/result.ts';
 import { lazyStatements, type Sqlite, type Statement } from './journal-open.ts';
+import type { RegistryWriter } from './registry-writer.ts';
+import type { VersionRecord } from './scan.ts';
 
 export interface JournalWriter {
   /** `at`: RFC 3339, UTC. Throws a plain Error for an entry about something that was never begun: losing it silently would be worse. */
@@ -23,7 +25,7 @@ const OF_ALGORITHM = 'calibration = ? AND iteration = ? AND algorithm = ?';
 const TABLES_OF_ALGORITHMS = ['algorithms', 'executions', 'results'] as const;
 const TABLES_OF_ITERATIONS = ['iterations', 'jobs', 'attempts', ...TABLES_OF_ALGORITHMS] as const;
 
-export function createJournalWriter(db: Sqlite, invocation: number): JournalWriter {
+export function createJournalWriter(db: Sqlite, invocation: number, registry: RegistryWriter): JournalWriter {
   const lazily = lazyStatements(db);
 
   const startInvocation = lazily('INSERT INTO invocations(invocation, started_at, argv, version, config, actor) VALUES (?, ?, ?, ?, ?, ?)');
@@ -57,6 +59,8 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
   const commitIteration = lazily(
     'UPDATE iterations SET outcome = ?, version_id = ?, content_id = ?, view_id = ?, ended_at = ? WHERE calibration = ? AND iteration = ?',
   );
+  const versionOfIteration = lazily('SELECT version_id FROM iterations WHERE calibration = ? AND iteration = ?');
+  const actorOfInvocation = lazily('SELECT actor FROM invocations WHERE invocation = ?');
   const reopenFirstIteration = lazily(
     `UPDATE iterations SET outcome = NULL, version_id = NULL, content_id = NULL, view_id = NULL, ended_at = NULL
      WHERE calibration = ? AND iteration = 0`,
@@ -166,6 +170,27 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
     restartAlgorithm().run(at, jsonOrNull(runs), calibration, iteration, algorithm);
   };
 
+  const versionOf = (calibration: string, iteration: number): string | null =>
+    (versionOfIteration().get(calibration, iteration) as { readonly version_id: string | null } | undefined)?.version_id ?? null;
+
+  /** A database that was published becomes a version of the registry, and the branch of its calibration goes there. */
+  const register = (
+    {
+      calibration,
+      versionId,
+      contentId,
+      viewId,
+    }: Pick<VersionRecord, 'versionId' | 'contentId' | 'viewId'> & { readonly calibration: string },
+    iteration: number | null,
+    parent: string | null,
+    at: string,
+  ): void => {
+    const directory = iteration === null ? `${calibration}/localdb` : `${calibration}/${iteration}/localdb`;
+    const version = { versionId, contentId, viewId, directory, state: 'committed' as const, calibration, iteration, createdAt: at };
+    const actor = (actorOfInvocation().get(invocation) as { readonly actor: string } | undefined)?.actor ?? '';
+    registry.committed(version, parent, { at, actor });
+  };
+
   const runOfJob = (statement: Statement, { calibration, iteration, collection, job }: JobKey, ...rest: readonly unknown[]) =>
     statement.run(calibration, iteration, collection, job, ...rest);
 
@@ -189,6 +214,7 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
           complete().run(entry.iteration, Number(entry.converged), versionId, contentId, viewId, entry.payloads, at, entry.calibration),
           entry,
         );
+        register(entry, null, versionOf(entry.calibration, entry.iteration), at);
         return;
       }
       case 'calibration.reset':
@@ -201,6 +227,7 @@ export function createJournalWriter(db: Sqlite, invocation: number): JournalWrit
       case 'iteration.committed': {
         const { versionId, contentId, viewId } = entry;
         expectRow(commitIteration().run(entry.outcome, versionId, contentId, viewId, at, entry.calibration, entry.iteration), entry);
+        register(entry, entry.iteration, versionOf(entry.calibration, entry.iteration - 1), at);
         return;
       }
       case 'attempt.started':

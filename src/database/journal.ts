@@ -13,6 +13,7 @@ import type { JournalReads } from './journal-records.ts';
 import { createStatusPublisher, readSnapshot, readStatusFile } from './journal-status.ts';
 import { createJournalWriter } from './journal-write.ts';
 import { acquireLease, BEAT_INTERVAL_MS, isOwnerAlive, type Lease, lockedError, readOwner } from './lease.ts';
+import { createRegistryWriter } from './registry-writer.ts';
 
 export interface Journal extends JournalReads {
   /** Absolute path of the results directory. */
@@ -86,7 +87,7 @@ function createJournal(db: Sqlite, lease: Lease, isNetwork: boolean, directory: 
   const { last } = db.prepare('SELECT coalesce(max(invocation), 0) AS last FROM invocations').get() as { readonly last: number };
   const invocation = last + 1;
   const reads = createJournalReads(db, () => invocation, path);
-  const writer = createJournalWriter(db, invocation);
+  const writer = createJournalWriter(db, invocation, createRegistryWriter(db, directory));
   const begin = db.prepare('BEGIN IMMEDIATE');
   const end = db.prepare('COMMIT');
   const crashPoint = readCrashPoint(env);

@@ -6,6 +6,7 @@ import { CafError } from '../domain/errors.ts';
 import { errnoOf } from '../payloads/disk.ts';
 import { payloadStem } from '../payloads/name.ts';
 import { type EntryRow, type NameView, type PayloadRow, paintEntries } from './content.ts';
+import { findNamed, hasRefs, splitAddress } from './find-ref.ts';
 import { isOurs, isReadable, readHeader } from './image.ts';
 import { openImageReader } from './image-reader.ts';
 import { IMAGE_FILE, IN_MEMORY_BYTES, indexPayloadFiles, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
@@ -46,7 +47,7 @@ export interface LocalDatabase extends DatabaseReader {
 }
 
 /**
- * Opens a database directory (or its `conditions.sqlite` or `database.txt`, or a directory with a `localdb` in it).
+ * Opens a database directory (or its `conditions.sqlite` or `database.txt`, or a directory with a `localdb` in it), or `results@tag`.
  * Errors: CAF_DB_MISSING (none there, or a file of another application), CAF_DB_NEWER, CAF_DB_DAMAGED.
  */
 export function openDatabase(path: string): LocalDatabase {
@@ -55,7 +56,7 @@ export function openDatabase(path: string): LocalDatabase {
   return withFiles(directory, reader);
 }
 
-/** The directory of the database that a path means. CAF_DB_MISSING. */
+/** The directory of the database that a path or `results@name` means. CAF_DB_MISSING, CAF_DB_REF. */
 export function findDatabase(path: string): string {
   const given = resolve(path);
   const candidates = [given, join(given, 'localdb')];
@@ -63,6 +64,8 @@ export function findDatabase(path: string): string {
   for (const directory of candidates) {
     if (existsSync(join(directory, IMAGE_FILE)) || existsSync(join(directory, TEXT_FILE))) return directory;
   }
+  const address = existsSync(given) ? null : splitAddress(path);
+  if (address !== null && hasRefs(address.results)) return findNamed(address.results, address.name);
   const problem = existsSync(join(given, VERSION_FILE))
     ? `${given} has a VERSION but no ${IMAGE_FILE}`
     : `There is no local database at ${given}`;

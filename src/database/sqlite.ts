@@ -7,7 +7,8 @@ export type Sqlite = BetterSqlite3.Database;
 const requireHere = createRequire(import.meta.url);
 let loaded: typeof BetterSqlite3 | null = null;
 
-function constructorOf(): typeof BetterSqlite3 {
+/** The library itself, for those who open files their own way. */
+export function constructorOf(): typeof BetterSqlite3 {
   loaded ??= requireHere('better-sqlite3') as typeof BetterSqlite3;
   return loaded;
 }

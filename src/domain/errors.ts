@@ -59,6 +59,8 @@ export const ERROR_CODES = {
   CAF_DB_LOCKED: 'The database is locked by another process.',
   CAF_DB_LINE: 'A line of database.txt cannot be read.',
   CAF_DB_VERSION_MISMATCH: 'A database is not the version its lock file names.',
+  CAF_DB_REF: 'A branch, tag or version is not known, or its name cannot be used.',
+  CAF_DB_REF_MOVED: 'A branch or tag was moved by somebody else meanwhile.',
   CAF_DB_STATE: 'The state of a database does not allow this.',
   CAF_DB_DRAFT: 'A draft of a running iteration cannot be used here.',
   CAF_DB_PAYLOAD_MISSING: 'The bytes of a payload are missing.',

@@ -7,6 +7,7 @@ import { publishDatabase } from '../../src/database/publish.ts';
 import { encodePayload } from '../../src/payloads/codec.ts';
 import { putValue } from '../../src/payloads/store.ts';
 import type { Io, Stream } from '../../src/report/io.ts';
+import { openForTest } from '../database/journal-support.ts';
 import { Bench, type Row, sha256, transaction } from '../database/support.ts';
 
 interface Ended {
@@ -117,6 +118,30 @@ describe('caf db', () => {
     expect((await caf(root, 'chain', 'flat')).out).toMatch(/highest priority first/);
     expect(JSON.parse((await caf(root, 'log', 'flat', '--json')).out).parents).toHaveLength(2);
     expect((await caf(root, 'log', 'flat')).out).toMatch(/physicist@login02.*pedestals means it 0/);
+  });
+
+  it('tags, moves branches and tells who did it; a name is good where a path is', async () => {
+    const { root } = await bench();
+    openForTest(root).close();
+    expect((await caf(root, 'tag', 'v1', 'a')).out).toMatch(/tag v1 → version \w{12}/);
+    expect((await caf(root, 'show', 'v1')).out).toMatch(/Alignment/);
+    expect(JSON.parse((await caf(root, 'diff', 'v1', '@v1', '--json')).out).changes).toEqual([]);
+    expect((await caf(root, 'tag', 'v1', 'b')).code).toBe(2);
+    expect((await caf(root, 'branch', 'online', 'v1')).code).toBe(2);
+    expect((await caf(root, 'branch', 'online', 'v1', '--note', 'begin')).code).toBe(0);
+    expect((await caf(root, 'state', 'v1', 'validated', '--note', 'looked at')).out).toMatch(/validated.*looked at/);
+    const { refs, versions } = JSON.parse((await caf(root, 'ls', '--all', '--json')).out);
+    expect(refs).toMatchObject([
+      { name: 'v1', kind: 'tag', state: 'validated' },
+      { name: 'online', kind: 'branch', state: 'validated' },
+    ]);
+    expect(versions).toHaveLength(3);
+    expect((await caf(root, 'tag')).out).not.toMatch(/online/);
+    expect((await caf(root, 'branch', 'online')).out).toMatch(/online/);
+    expect((await caf(root, 'reflog', 'online')).out).toMatch(/online .* begin/);
+    expect((await caf(root, 'tag', 'v1', '--delete', '--note', 'mistyped', '--dry-run')).out).toMatch(/would be: the tag v1 is removed/);
+    expect((await caf(root, 'show', 'v7')).err).toMatch(/There is no tag or branch v7/);
+    expect((await caf(root, 'reindex')).out).toMatch(/3 versions, 2 changes of names/);
   });
 
   it('verifies, and ends with 1 when something is wrong', async () => {

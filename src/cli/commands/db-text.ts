@@ -16,10 +16,10 @@ export interface DrawContext {
 }
 
 const DIGITS = 12;
-const shortId = (id: string | null): string => (id === null ? '-' : id.slice(0, DIGITS));
+export const shortId = (id: string | null): string => (id === null ? '-' : id.slice(0, DIGITS));
 
 /** `21:341 – 21:500`; `7:12` for a single run. */
-function iovText([expLow, runLow, expHigh, runHigh]: Iov, { unicode }: Style): string {
+export function iovText([expLow, runLow, expHigh, runHigh]: Iov, { unicode }: Style): string {
   const low = `${expLow}:${runLow}`;
   const high = expHigh === -1 ? 'open' : `${expHigh}:${runHigh === -1 ? 'end' : runHigh}`;
   return low === high ? low : `${low} ${unicode ? '–' : '-'} ${high}`;

@@ -1,7 +1,9 @@
 // What `caf db` says to people about versions: states, names and their history. Pure.
+import type { Listing, NamedVersion } from '../../database/names.ts';
+import type { RefChange } from '../../database/refs-file.ts';
 import type { StateChange } from '../../database/state.ts';
-import { drawTable, oneLine } from '../../report/text.ts';
-import type { DrawContext } from './db-text.ts';
+import { count, drawTable, oneLine } from '../../report/text.ts';
+import { type DrawContext, shortId } from './db-text.ts';
 
 export function drawStates(
   directory: string,
@@ -14,4 +16,50 @@ export function drawStates(
   const rows = changes.map((change) => [oneLine(change.at), change.state, oneLine(change.actor), oneLine(change.note)]);
   const [header = '', ...lines] = drawTable(['at', 'state', 'by', 'note'], rows);
   return [head, '', style.paint('dim', header), ...lines];
+}
+
+export function drawListing({ refs, versions, problems }: Listing, { style, short }: DrawContext): readonly string[] {
+  const stateText = (state: string) => (['invalid', 'missing', 'unreadable'].includes(state) ? style.paint('red', state) : state);
+  const named = refs.map((ref) => [
+    ref.name,
+    ref.kind,
+    shortId(ref.versionId),
+    stateText(ref.state),
+    oneLine(ref.at),
+    ref.directory === null ? '-' : short(ref.directory),
+  ]);
+  const [header = '', ...lines] = drawTable(['name', 'is a', 'version', 'state', 'since', 'database'], named);
+  const names = refs.length === 0 ? ['no names'] : [style.paint('dim', header), ...lines];
+  const broken = problems.map(({ directory, message }) => `${style.mark('warning')} ${short(directory)}: ${oneLine(message)}`);
+  if (versions === null) return [...names, ...broken];
+  const rows = versions.map((version) => [
+    shortId(version.versionId),
+    stateText(version.state),
+    oneLine(version.createdAt),
+    version.directory,
+  ]);
+  const [head = '', ...all] = drawTable(['version', 'state', 'made at', 'database'], rows);
+  return [...names, '', ...(versions.length === 0 ? ['no versions'] : [style.paint('dim', head), ...all]), ...broken];
+}
+
+export function drawNamed({ name, kind, old, new: now, dryRun }: NamedVersion, { style }: DrawContext): readonly string[] {
+  const mark = dryRun ? 'would be:' : style.mark('done');
+  if (now === null) return [`${mark} the ${kind} ${name} is removed; it stood for version ${shortId(old)}`];
+  if (old === now) return [`${mark} the ${kind} ${name} stands for version ${shortId(now)}, as before`];
+  return [`${mark} ${kind} ${name} ${style.arrow} version ${shortId(now)}${old === null ? '' : `   before: ${shortId(old)}`}`];
+}
+
+export function drawReflog(changes: readonly RefChange[], { style }: DrawContext): readonly string[] {
+  if (changes.length === 0) return ['no name was ever given here'];
+  const rows = changes.map((change) => [
+    oneLine(change.at),
+    change.ref,
+    shortId(change.old),
+    style.arrow,
+    shortId(change.new),
+    oneLine(change.actor),
+    oneLine(change.reason),
+  ]);
+  const [header = '', ...lines] = drawTable(['at', 'name', 'from', '', 'to', 'by', 'why'], rows);
+  return [style.paint('dim', header), ...lines, '', count(changes.length, 'change')];
 }

@@ -4,7 +4,8 @@ import type { VerifyOptions } from '../../database/verify.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { actorHere, answer, at, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { actorHere, answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
 import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
 
@@ -25,6 +26,7 @@ export function registerDb(program: Command, io: Io): void {
   registerImport(db, io);
   registerExport(db, io);
   registerState(db, io);
+  registerNames(db, io);
 }
 
 function registerShow(db: Command, io: Io): void {
@@ -34,8 +36,9 @@ function registerShow(db: Command, io: Io): void {
     .addOption(json())
     .action(async (path: string, options: Json) => {
       const { showDatabase } = await import('../../database/queries.ts');
-      const shown = showDatabase(at(io, path));
-      answer(io, options, shown, (context) => drawShow(shown, at(io, path), context));
+      const database = await databaseAt(io, path);
+      const shown = showDatabase(database);
+      answer(io, options, shown, (context) => drawShow(shown, database, context));
     });
 }
 
@@ -50,7 +53,7 @@ function registerGet(db: Command, io: Io): void {
     .addOption(new Option('--json', 'with provenance and the interval on which this answer holds'))
     .action(async (path: string, name: string, experiment: number, run: number, options: Json) => {
       const [{ getPayload }, { JSON_TYPE }] = await Promise.all([import('../../database/queries.ts'), import('../../payloads/name.ts')]);
-      const { answer: found, bytes } = getPayload(at(io, path), name, checkRun([experiment, run]));
+      const { answer: found, bytes } = getPayload(await databaseAt(io, path), name, checkRun([experiment, run]));
       const isJson = found.mediaType === JSON_TYPE;
       if (options.json === true) {
         const { decodePayload } = await import('../../payloads/codec.ts');
@@ -73,7 +76,7 @@ function registerLog(db: Command, io: Io): void {
     .addOption(json())
     .action(async (path: string, options: Json) => {
       const { logDatabase } = await import('../../database/queries.ts');
-      const log = logDatabase(at(io, path));
+      const log = logDatabase(await databaseAt(io, path));
       answer(io, options, log, (context) => drawLog(log, context));
     });
 }
@@ -86,7 +89,7 @@ function registerDiff(db: Command, io: Io): void {
     .addOption(json())
     .action(async (a: string, b: string, options: Json) => {
       const { diffDatabases } = await import('../../database/queries.ts');
-      const diff = diffDatabases(at(io, a), at(io, b));
+      const diff = diffDatabases(await databaseAt(io, a), await databaseAt(io, b));
       answer(io, options, diff, (context) => drawDiff(diff.changes, context));
     });
 }
@@ -98,7 +101,7 @@ function registerChain(db: Command, io: Io): void {
     .addOption(json())
     .action(async (path: string, options: Json) => {
       const { showChain } = await import('../../database/queries.ts');
-      const chain = showChain(at(io, path));
+      const chain = showChain(await databaseAt(io, path));
       answer(io, options, chain, (context) => drawChain(chain, context));
     });
 }
@@ -120,7 +123,7 @@ function registerVerify(db: Command, io: Io): void {
     .action(async (path: string, flags: VerifyFlags) => {
       const { verifyDatabase } = await import('../../database/verify.ts');
       const options: VerifyOptions = { readData: flags.readDataSubset ?? flags.readData };
-      const report = await verifyDatabase(at(io, path), options);
+      const report = await verifyDatabase(await databaseAt(io, path), options);
       answer(io, flags, report, (context) => drawVerify(report, context));
       if (!report.ok) io.setExitCode(1);
     });
@@ -142,7 +145,7 @@ function registerFlatten(db: Command, io: Io): void {
     .action(async (paths: readonly string[], options: Json & { into: string; iov?: Iov; message?: string }) => {
       const { describeDatabase } = await import('../../database/chain.ts');
       const { flattenChain } = await import('../../database/flatten.ts');
-      const databases = paths.map((path) => describeDatabase(at(io, path)));
+      const databases = (await Promise.all(paths.map((path) => databaseAt(io, path)))).map((path) => describeDatabase(path));
       const published = await flattenChain(
         { v: 1, databases },
         {
@@ -184,7 +187,7 @@ function registerExport(db: Command, io: Io): void {
     .addOption(json())
     .action(async (path: string, options: Json & { into: string }) => {
       const { exportDatabase } = await import('../../database/exchange.ts');
-      const exported = await exportDatabase(at(io, path), at(io, options.into));
+      const exported = await exportDatabase(await databaseAt(io, path), at(io, options.into));
       const { directory, entries, payloads } = exported;
       answer(io, options, { v: 1, ...exported }, ({ short }) => [
         `${entries} entries and ${payloads} payload files written to ${short(directory)}`,

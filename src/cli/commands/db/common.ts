@@ -1,4 +1,5 @@
 // What the commands of `caf db` share: options, arguments, and how an answer is given.
+import { existsSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
@@ -7,6 +8,7 @@ import { type Iov, parseIov } from '../../../domain/iov.ts';
 import { shortPath } from '../../../report/error-text.ts';
 import { styleFor } from '../../../report/style.ts';
 import type { Io } from '../../io.ts';
+import { findResults } from '../../results.ts';
 import type { DrawContext } from '../db-text.ts';
 
 export interface Json {
@@ -27,6 +29,25 @@ export function answer(io: Io, options: Json, document: unknown, draw: (context:
     io.stdout.write(lines.map((line) => `${line}\n`).join(''));
   }
 }
+
+/**
+ * The database a person means: a path, `results@name`, or the name of a tag or branch (or the first digits of a version) of the
+ * results directory here. A path that exists comes first.
+ */
+export async function databaseAt(io: Io, text: string): Promise<string> {
+  const path = at(io, text);
+  if (existsSync(path) || text.includes('/')) return path;
+  const name = text.startsWith('@') ? text.slice(1) : text;
+  if (name.includes('@')) return path;
+  try {
+    return `${await findResults(undefined, io)}@${name}`;
+  } catch (error) {
+    if (error instanceof CafError && error.code === 'CAF_RESULTS_NOT_FOUND') return path;
+    throw error;
+  }
+}
+
+export const dryRun = () => new Option('--dry-run', 'only say what would be done');
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
 

@@ -4,7 +4,7 @@ import { CafError } from '../../../domain/errors.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
 import { drawStates } from '../db-versions-text.ts';
-import { actorHere, answer, at, type Json, json, note, pathHelp } from './common.ts';
+import { actorHere, answer, databaseAt, type Json, json, note, pathHelp } from './common.ts';
 
 /** The same list as in database/state.ts, which is loaded only when the command runs; a test compares them. */
 export const STATE_NAMES = ['committed', 'validated', 'published', 'invalid'] as const;
@@ -22,7 +22,7 @@ export function registerState(db: Command, io: Io): void {
     .action(async (path: string, to: StateName | undefined, options: Json & { note?: string; dryRun?: boolean }) => {
       const { openDatabase } = await import('../../../database/open.ts');
       const { changeState, checkStep, readStates } = await import('../../../database/state.ts');
-      const database = openDatabase(at(io, path));
+      const database = openDatabase(await databaseAt(io, path));
       const { directory, state } = database;
       database.close();
       if (to !== undefined) {
