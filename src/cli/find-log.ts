@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
+import type { JobKey } from '../domain/job.ts';
 import { nearest } from '../domain/nearest.ts';
 import { JOB_FILE, STDERR_FILE, STDOUT_FILE } from '../worker/contract.ts';
 
@@ -10,7 +11,19 @@ export type FoundLog =
   /** Lines of caf.log: all, of a calibration, of an iteration. */
   | { readonly kind: 'events'; readonly calibration: string | null; readonly iteration: number | null }
   /** What a program or function printed; the files may not exist (yet). */
-  | { readonly kind: 'output'; readonly title: string; readonly files: readonly string[]; readonly directory: string };
+  | {
+      readonly kind: 'output';
+      readonly of: AlgorithmKey | (JobKey & { readonly attempt: number });
+      readonly title: string;
+      readonly files: readonly string[];
+      readonly directory: string;
+    };
+
+export interface AlgorithmKey {
+  readonly calibration: string;
+  readonly iteration: number;
+  readonly algorithm: string;
+}
 
 /** Throws CAF_USAGE with the nearest name. */
 export async function findLog(results: string, argument: string | undefined, attempt: number | null): Promise<FoundLog> {
@@ -31,21 +44,44 @@ export async function findLog(results: string, argument: string | undefined, att
       hint: 'write CALIBRATION/ITERATION/COLLECTION/JOB or CALIBRATION/ITERATION/ALGORITHM',
     });
   }
-  const at = `${calibration}/${iteration}`;
-  return job === undefined ? findAlgorithmLog(join(base, iteration), at, name) : findJobLog(join(base, iteration), at, name, job, attempt);
+  const place: Place = { calibration, iteration: Number(iteration), at: `${calibration}/${iteration}` };
+  return job === undefined
+    ? findAlgorithmLog(join(base, iteration), place, name)
+    : findJobLog(join(base, iteration), place, name, job, attempt);
 }
 
-function findAlgorithmLog(iteration: string, at: string, name: string): FoundLog {
+interface Place {
+  readonly calibration: string;
+  readonly iteration: number;
+  /** For messages. */
+  readonly at: string;
+}
+
+function findAlgorithmLog(iteration: string, { at, ...place }: Place, name: string): FoundLog {
   const collections = directoriesIn(join(iteration, 'collector'));
   if (collections.includes(name)) {
     throw new CafError('CAF_USAGE', `'${name}' is a collection of ${at}: which of its jobs?`, { hint: `caf logs ${at}/${name}/0` });
   }
   const algorithms = directoriesIn(join(iteration, 'algorithms'));
   const directory = join(iteration, 'algorithms', known('algorithm', name, [...algorithms, ...collections], at));
-  return { kind: 'output', title: `${at}/${name}`, files: outputFiles(directory), directory };
+  // A program has a directory of its own for its setup and for each execution.
+  const own = directoriesIn(directory)
+    .filter((entry) => /^(?:setup|(?:boundaries|execution)-\d+)$/.test(entry))
+    .toSorted((a, b) => rankOf(a) - rankOf(b));
+  const files = ['', ...own].flatMap((entry) => outputFiles(join(directory, entry)));
+  return { kind: 'output', of: { ...place, algorithm: name }, title: `${at}/${name}`, files, directory };
 }
 
-async function findJobLog(iteration: string, at: string, name: string, job: string, attempt: number | null): Promise<FoundLog> {
+/** setup, boundaries, then the executions by number. */
+const rankOf = (entry: string): number => (/^\w+-\d+$/.test(entry) ? Number(entry.split('-')[1]) + (entry.startsWith('e') ? 1e9 : 0) : -1);
+
+async function findJobLog(
+  iteration: string,
+  { at, ...place }: Place,
+  name: string,
+  job: string,
+  attempt: number | null,
+): Promise<FoundLog> {
   const collector = join(iteration, 'collector');
   const collection = join(collector, known('collection', name, directoriesIn(collector), at));
   const attempts = directoriesIn(collection).flatMap((entry) => {
@@ -64,7 +100,8 @@ async function findJobLog(iteration: string, at: string, name: string, job: stri
     throw new CafError('CAF_USAGE', what, { hint: all.length > 0 ? `its attempts: ${all.join(', ')}` : `caf logs ${at}` });
   }
   const title = `${at}/${name}/${job}${Number.isFinite(wanted) ? `, attempt ${wanted}` : ''}`;
-  return { kind: 'output', title, files: outputFiles(directory), directory };
+  const of = { ...place, collection: name, job: Number(job), attempt: wanted };
+  return { kind: 'output', of, title, files: outputFiles(directory), directory };
 }
 
 const outputFiles = (directory: string): string[] => [STDOUT_FILE, STDERR_FILE].map((name) => join(directory, name));

@@ -5,14 +5,19 @@ import { type FileHandle, open } from 'node:fs/promises';
 const TICK_MS = 1000;
 const CHUNK = 64 * 1024;
 
-/** Chunks from byte `start` on, until `signal` aborts. The file may appear later; a truncated file starts again. */
-export async function* followFile(path: string, start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+/**
+ * Chunks from byte `start` on, until `signal` aborts or `canGrow` says no and nothing new has come since. The file may appear later; a
+ * truncated file starts again.
+ */
+export async function* followFile(path: string, start: number, signal: AbortSignal, canGrow: () => boolean): AsyncGenerator<Buffer> {
   let position = start;
+  let isOver = false;
   let file: FileHandle | null = null;
   const waker = createWaker(path, signal);
   try {
     while (!signal.aborted) {
       file ??= await open(path, 'r').catch(() => null);
+      const before = position;
       if (file !== null) {
         const { size } = await file.stat();
         if (size < position) position = 0;
@@ -23,6 +28,9 @@ export async function* followFile(path: string, start: number, signal: AbortSign
           yield buffer.subarray(0, bytesRead);
         }
       }
+      // What was written last may come a moment after the end was recorded.
+      if (isOver && position === before) return;
+      isOver = !canGrow();
       await waker.wait();
     }
   } finally {

@@ -17,6 +17,8 @@ export interface JournalReader {
   status(): ObservedSnapshot;
   /** Who holds the journal; null when nobody does. */
   owner(): OwnerRecord | null;
+  /** Whether somebody holds it and lives, as far as this machine can tell. Cheap, unlike status(). */
+  isHeld(): boolean;
   close(): void;
 }
 
@@ -49,6 +51,7 @@ export function openJournalForReading(results: string, { now = () => new Date(),
     const at = now();
     return { ...snapshot, observedAt: at.toISOString(), ownerAlive: snapshot.owner !== null && isOwnerAlive(snapshot.owner, at, env) };
   };
+  const isHeld = (owner: OwnerRecord | null): boolean => owner !== null && isOwnerAlive(owner, now(), env);
   let opened: Opened | undefined;
   try {
     opened = openReadable(directory, path);
@@ -64,6 +67,7 @@ export function openJournalForReading(results: string, { now = () => new Date(),
           ),
         ),
       owner: () => reading(path, () => readOwner(db)),
+      isHeld: () => isHeld(reading(path, () => readOwner(db))),
       close,
     };
   } catch (error) {
@@ -72,7 +76,13 @@ export function openJournalForReading(results: string, { now = () => new Date(),
     const published = isLocked(translated) ? readStatusFile(directory) : null;
     if (published === null) throw translated;
     const newest = () => readStatusFile(directory) ?? published;
-    return { journal: null, status: () => observed(newest()), owner: () => newest().owner, close: () => undefined };
+    return {
+      journal: null,
+      status: () => observed(newest()),
+      owner: () => newest().owner,
+      isHeld: () => isHeld(newest().owner),
+      close: () => undefined,
+    };
   }
 }
 

@@ -1,5 +1,9 @@
 // `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ExportReport } from '../../database/exchange.ts';
 import type { VerifyOptions } from '../../database/verify.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
@@ -137,7 +141,10 @@ function registerFlatten(db: Command, io: Io): void {
   const command = db
     .command('flatten')
     .description('Makes one database of several, highest priority first: same answers, one directory.')
-    .argument('<dirs...>', 'directories of local databases, highest priority first')
+    .argument(
+      '<dirs...>',
+      'directories of local databases, highest priority first; a results directory stands for the results of its calibrations',
+    )
     .addOption(into())
     .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovArgument))
     .option('-m, --message <text>', 'why; kept with every entry')
@@ -145,7 +152,11 @@ function registerFlatten(db: Command, io: Io): void {
     .action(async (paths: readonly string[], options: Json & { into: string; iov?: Iov; message?: string }) => {
       const { describeDatabase } = await import('../../database/chain.ts');
       const { flattenChain } = await import('../../database/flatten.ts');
-      const databases = (await Promise.all(paths.map((path) => databaseAt(io, path)))).map((path) => describeDatabase(path));
+      const { findFinalDatabases, isResultsDirectory } = await import('../final-databases.ts');
+      const found: string[] = [];
+      for (const path of paths)
+        found.push(...(isResultsDirectory(at(io, path)) ? await findFinalDatabases(at(io, path), io) : [await databaseAt(io, path)]));
+      const databases = found.map((path) => describeDatabase(path));
       const published = await flattenChain(
         { v: 1, databases },
         {
@@ -156,7 +167,10 @@ function registerFlatten(db: Command, io: Io): void {
       );
       answer(io, options, { v: 1, ...published }, (context) => drawPublished(published, [], context));
     });
-  addExamples(command, [['caf db flatten results/gain/localdb results/t0/localdb --into tag', 'gain before t0']]);
+  addExamples(command, [
+    ['caf db flatten results/gain/localdb results/t0/localdb --into tag', 'gain before t0'],
+    ['caf db flatten results --into tag', 'a whole campaign, without savePayloads: false'],
+  ]);
 }
 
 function registerImport(db: Command, io: Io): void {
@@ -180,19 +194,40 @@ function registerImport(db: Command, io: Io): void {
 }
 
 function registerExport(db: Command, io: Io): void {
-  db.command('export')
+  const command = db
+    .command('export')
     .description('Writes a database as database.txt and dbstore_*.root files, as Belle II reads them.')
-    .argument('<path>', pathHelp)
+    .argument('<path>', `${pathHelp}, or a results directory: the results of its calibrations, flattened`)
     .addOption(into())
     .addOption(json())
     .action(async (path: string, options: Json & { into: string }) => {
-      const { exportDatabase } = await import('../../database/exchange.ts');
-      const exported = await exportDatabase(await databaseAt(io, path), at(io, options.into));
+      const exported = await exportPath(path, at(io, options.into), io);
       const { directory, entries, payloads } = exported;
       answer(io, options, { v: 1, ...exported }, ({ short }) => [
         `${entries} entries and ${payloads} payload files written to ${short(directory)}`,
       ]);
     });
+  addExamples(command, [
+    ['caf db export results/gain/localdb --into gain', 'one database'],
+    ['caf db export results --into constants', 'a whole campaign, without savePayloads: false'],
+  ]);
+}
+
+async function exportPath(path: string, directory: string, io: Io): Promise<ExportReport> {
+  const { exportDatabase } = await import('../../database/exchange.ts');
+  const { findFinalDatabases, isResultsDirectory } = await import('../final-databases.ts');
+  const results = at(io, path);
+  if (!isResultsDirectory(results)) return exportDatabase(await databaseAt(io, path), directory);
+  const { describeDatabase } = await import('../../database/chain.ts');
+  const { flattenChain } = await import('../../database/flatten.ts');
+  const databases = (await findFinalDatabases(results, io)).map((each) => describeDatabase(each));
+  const temporary = mkdtempSync(join(tmpdir(), 'caf-export-'));
+  try {
+    const { directory: flat } = await flattenChain({ v: 1, databases }, { directory: join(temporary, 'localdb') });
+    return await exportDatabase(flat, directory);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
 }
 
 function subset(text: string): { readonly part: number; readonly of: number } {

@@ -8,6 +8,7 @@ import { shortPath } from '../../report/error-text.ts';
 import { styleFor } from '../../report/style.ts';
 import { readTail } from '../../report/tail.ts';
 import { stripControls } from '../../report/text.ts';
+import { canGrow } from '../end-of-log.ts';
 import { addExamples } from '../examples.ts';
 import { type FoundLog, findLog } from '../find-log.ts';
 import { followFile } from '../follow.ts';
@@ -32,7 +33,7 @@ export function registerLogs(program: Command, io: Io): void {
     .summary('what caf, a job or an algorithm wrote')
     .description('Shows a log. Without an argument caf.log; ITER defaults to the newest iteration.')
     .argument('[what]', 'CALIBRATION[/ITER[/COLLECTION/JOB]] or CALIBRATION/ITER/ALGORITHM')
-    .option('-f, --follow', 'go on as it grows')
+    .option('-f, --follow', 'go on as it grows, until what writes it has ended')
     .addOption(
       new Option('-n, --lines <n>', `only the last n lines, or all (default: ${DEFAULT_LINES} on a terminal, all in a pipe)`).argParser(
         linesOption,
@@ -56,24 +57,20 @@ async function showLogs(what: string | undefined, options: LogsOptions, io: Io):
   const abort = new AbortController();
   const stopListening = io.stdout.onClose(() => abort.abort());
   try {
-    if (found.kind === 'events') await showEvents(join(results, LOG_FILE), found, lines, options.follow === true, abort.signal, io);
-    else await showOutput(found, lines, options.follow === true, abort.signal, io);
+    const follow = options.follow === true ? () => canGrow(results, found) : null;
+    if (found.kind === 'events') await showEvents(join(results, LOG_FILE), found, lines, follow, abort.signal, io);
+    else await showOutput(found, lines, follow, abort.signal, io);
   } finally {
     stopListening();
   }
 }
 
+/** Whether what is followed can still grow; null = it is not followed. */
+type Follow = (() => boolean) | null;
 type Events = Extract<FoundLog, { kind: 'events' }>;
 type Output = Extract<FoundLog, { kind: 'output' }>;
 
-async function showEvents(
-  path: string,
-  { calibration, iteration }: Events,
-  maxLines: number,
-  follow: boolean,
-  signal: AbortSignal,
-  io: Io,
-) {
+async function showEvents(path: string, { calibration, iteration }: Events, maxLines: number, follow: Follow, signal: AbortSignal, io: Io) {
   if (!existsSync(path))
     throw new CafError('CAF_RESULTS_NOT_FOUND', `There is no ${shortPath(path, io.cwd)}`, { hint: 'caf run writes it' });
   const filter: LogFilter | null = calibration === null ? null : { calibration, iteration };
@@ -96,17 +93,17 @@ async function showEvents(
     }
     for (const line of kept.slice(-Math.min(maxLines, kept.length))) say(line);
   }
-  if (!follow) return;
+  if (follow === null) return;
   let rest = '';
   const decoder = new TextDecoder();
-  for await (const chunk of followFile(path, size, signal)) {
+  for await (const chunk of followFile(path, size, signal, follow)) {
     const complete = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = complete.pop() ?? '';
     for (const line of complete) say(line);
   }
 }
 
-async function showOutput({ title, files, directory }: Output, maxLines: number, follow: boolean, signal: AbortSignal, io: Io) {
+async function showOutput({ title, files, directory }: Output, maxLines: number, follow: Follow, signal: AbortSignal, io: Io) {
   const style = styleFor(io.stderr, io.env);
   const header = (text: string) =>
     io.stderr.write(`${style.paint('dim', `${style.rule}${style.rule} ${text} ${style.rule}${style.rule}`)}\n`);
@@ -118,12 +115,12 @@ async function showOutput({ title, files, directory }: Output, maxLines: number,
     ends.set(file, statSync(file).size);
     await showFile(file, maxLines, signal, io);
   }
-  if (!follow) return;
+  if (follow === null) return;
   let last = present.at(-1);
   await Promise.all(
     files.map(async (file) => {
       const write = terminalWriter(io);
-      for await (const chunk of followFile(file, ends.get(file) ?? 0, signal)) {
+      for await (const chunk of followFile(file, ends.get(file) ?? 0, signal, follow)) {
         if (last !== file) header(`${title}, ${file.slice(directory.length + 1)}`);
         last = file;
         write(chunk);
