@@ -54,7 +54,7 @@ interface Queued {
 /** A queue for one execution with this label. `directory`: the only place file payloads may come from. */
 export function createPayloadQueue(rules: PayloadRules, directory: string, label: Iov): PayloadQueue {
   const queued = new Map<string, Queued>();
-  const underWay = new Set<Promise<void>>();
+  const underWay = new Map<symbol, Promise<void>>();
   let isClosed = false;
 
   const definitionOf = (
@@ -133,14 +133,20 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
       add({ name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version, parts: describeParts(document) } } });
     },
     commitFile(definition, path, options) {
-      const adding = addFile(definition, path, options);
-      underWay.add(adding);
-      const done = (): boolean => underWay.delete(adding);
-      adding.then(done, done);
+      // Nothing but the caller's await hangs on this promise: so its error names the caller's line, and one that nobody waits for is not lost.
+      const key = Symbol(path);
+      const adding = (async () => {
+        try {
+          await addFile(definition, path, options);
+        } finally {
+          underWay.delete(key);
+        }
+      })();
+      underWay.set(key, adding);
       return adding;
     },
     async close() {
-      await Promise.all(underWay);
+      await Promise.all(underWay.values());
       isClosed = true;
     },
     async store() {
