@@ -1,15 +1,15 @@
 // database.txt, the plain form of Belle II: parsing with line numbers, and the payload files it names.
-import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CafError, type ErrorCode, type Problem } from '../domain/errors.ts';
-import { type Iov, parseIov, parseIovLenient } from '../domain/iov.ts';
+import { type Iov, iovOfDigits, parseIov, parseIovLenient } from '../domain/iov.ts';
 import type { StoredPayload } from '../domain/payload.ts';
-import { isCanonical } from '../payloads/codec.ts';
 import { errnoOf } from '../payloads/disk.ts';
-import { extensionOf, isPayloadName, JSON_TYPE, mediaTypeOf, payloadStem } from '../payloads/name.ts';
+import { isPayloadName, payloadStem } from '../payloads/name.ts';
 import { describeParts, readParts } from '../payloads/parts.ts';
 import { indexPayloadFiles } from './layout.ts';
+import { describeFile } from './payload-file.ts';
+import type { EntryInput } from './types.ts';
 
 export interface TextLine {
   /** From 1. */
@@ -39,15 +39,30 @@ export interface ParsedText {
   readonly errors: readonly LineProblem[];
 }
 
+/** The usual line, whole: `dbstore/name revision e,r,e,r`. Read a million times, so without cutting it into pieces first. */
+const USUAL = /dbstore\/([A-Za-z0-9_+:-][A-Za-z0-9_.+:-]{0,199}) ([A-Za-z0-9]{1,64}) (\d+),(\d+),(-1|\d+),(-1|\d+)\n/y;
+
 /** `package/name revision e,r,e,r`, `#` begins a comment. Never throws: every bad line is told. `lenient` repairs what Belle II repairs. */
 export function parseDatabaseText(text: string, lenient = false): ParsedText {
   const lines: TextLine[] = [];
   const warnings: { line: number; message: string }[] = [];
   const errors: LineProblem[] = [];
   const forms = new Map<string, PayloadForm>();
+  const intern = createInterner();
   let line = 0;
-  for (const raw of text.split('\n')) {
+  for (let at = 0; at <= text.length; ) {
     line += 1;
+    USUAL.lastIndex = at;
+    const usual = USUAL.exec(text);
+    const iov = usual === null ? null : iovOfDigits(usual[3] ?? '', usual[4] ?? '', usual[5] ?? '', usual[6] ?? '');
+    if (usual !== null && iov !== null) {
+      lines.push({ line, name: intern(usual[1] ?? ''), revision: intern(usual[2] ?? ''), iov });
+      at = USUAL.lastIndex;
+      continue;
+    }
+    const end = text.indexOf('\n', at);
+    const raw = text.slice(at, end === -1 ? text.length : end);
+    at = end === -1 ? text.length + 1 : end + 1;
     const comment = raw.indexOf('#');
     const content = (comment === -1 ? raw : raw.slice(0, comment)).trim();
     if (content === '') {
@@ -59,13 +74,25 @@ export function parseDatabaseText(text: string, lenient = false): ParsedText {
       const [name, revision, interval] = splitLine(content);
       const read = lenient ? parseIovLenient(interval) : { iov: parseIov(interval), warnings: [] };
       for (const message of read.warnings) warnings.push({ line, message });
-      if (read.iov !== null) lines.push({ line, name, revision, iov: read.iov });
+      if (read.iov !== null) lines.push({ line, name: intern(name), revision: intern(revision), iov: read.iov });
     } catch (error) {
       if (!(error instanceof CafError)) throw error;
       errors.push({ line, code: error.code, message: error.message });
     }
   }
   return { lines, forms, warnings, errors };
+}
+
+/** One string for equal words: a piece of a text keeps the whole text in memory. */
+function createInterner(): (word: string) => string {
+  const words = new Map<string, string>();
+  return (word) => {
+    const known = words.get(word);
+    if (known !== undefined) return known;
+    const own = Buffer.from(word, 'latin1').toString('latin1');
+    words.set(own, own);
+    return own;
+  };
 }
 
 const FORM = /^# caf: (\S+) (\S+) (application\/json(?:;version=[1-9]\d{0,8})?)( intrarun)?\s*$/;
@@ -88,14 +115,11 @@ function splitLine(content: string): readonly [name: string, revision: string, i
   return [name, revision, interval];
 }
 
-export interface TextEntry extends TextLine {
-  readonly payload: StoredPayload;
-  /** Absolute path of the payload's file. */
-  readonly file: string;
-}
-
 export interface TextDatabase {
-  readonly entries: readonly TextEntry[];
+  /** In the order of the lines, all of transaction 0, each with its revision. */
+  readonly entries: readonly EntryInput[];
+  /** `name sha256` -> absolute path of the payload's file. */
+  readonly files: ReadonlyMap<string, string>;
   readonly warnings: ParsedText['warnings'];
 }
 
@@ -104,31 +128,63 @@ export function readTextDatabase(file: string, lenient = false): TextDatabase {
   const directory = dirname(file);
   const { lines, forms, warnings, errors } = parseDatabaseText(readText(file), lenient);
   const index = indexPayloadFiles(directory);
+  return gatherEntries(lines, errors, warnings, {
+    file,
+    place: (line) => `${file}:${line}`,
+    hint: lenient ? 'Correct these lines.' : 'Correct these lines, or let `caf db import --lenient` repair what Belle II repairs.',
+    find: (line) => locate(index, directory, line, forms.get(`${line.name} ${line.revision}`)),
+  });
+}
+
+/** A payload and its file, or why there is none. */
+export type Located = { readonly payload: StoredPayload; readonly file: string } | Omit<LineProblem, 'line'>;
+
+export interface LineSource {
+  /** What the lines come from, for messages. */
+  readonly file: string;
+  /** A line in words for the list of problems. */
+  place(line: number): string;
+  readonly hint: string;
+  /** Asked once per name and revision. */
+  find(line: TextLine): Located;
+}
+
+/** The payload of each line. CAF_DB_LINE with all problems, those of parsing included. */
+export function gatherEntries(
+  lines: readonly TextLine[],
+  errors: readonly LineProblem[],
+  warnings: ParsedText['warnings'],
+  source: LineSource,
+): TextDatabase {
   const problems: LineProblem[] = [...errors];
-  const known = new Map<string, { readonly payload: StoredPayload; readonly file: string } | LineProblem>();
-  const entries: TextEntry[] = [];
+  // By name, then revision: no string is made for each line.
+  const known = new Map<string, Map<string, Located>>();
+  const files = new Map<string, string>();
+  const entries: EntryInput[] = [];
   for (const line of lines) {
-    const key = `${line.name} ${line.revision}`;
-    let found = known.get(key);
-    if (found === undefined) {
-      found = locate(index, directory, line, forms.get(key));
-      known.set(key, found);
+    let revisions = known.get(line.name);
+    if (revisions === undefined) {
+      revisions = new Map();
+      known.set(line.name, revisions);
     }
-    if ('payload' in found) entries.push({ ...line, ...found });
+    let found = revisions.get(line.revision);
+    if (found === undefined) {
+      found = source.find(line);
+      revisions.set(line.revision, found);
+      if ('payload' in found) files.set(`${line.name} ${found.payload.sha256}`, found.file);
+    }
+    if ('payload' in found) entries.push({ payload: found.payload, iov: line.iov, transaction: 0, revision: line.revision });
     else problems.push({ ...found, line: line.line });
   }
-  if (problems.length === 0) return { entries, warnings };
+  if (problems.length === 0) return { entries, files, warnings };
   const listed = problems
     .sort((a, b) => a.line - b.line)
-    .map(({ line, code, message }): Problem => ({ path: `${file}:${line}`, message: `${message} (${code})` }));
+    .map(({ line, code, message }): Problem => ({ path: source.place(line), message: `${message} (${code})` }));
   const first = listed[0];
   throw new CafError(
     'CAF_DB_LINE',
-    `${file} has ${listed.length} bad line${listed.length === 1 ? '' : 's'}; the first: ${first?.path}: ${first?.message}`,
-    {
-      hint: lenient ? 'Correct these lines.' : 'Correct these lines, or let `caf db import --lenient` repair what Belle II repairs.',
-      problems: listed,
-    },
+    `${source.file} has ${listed.length} bad line${listed.length === 1 ? '' : 's'}; the first: ${first?.path}: ${first?.message}`,
+    { hint: source.hint, problems: listed },
   );
 }
 
@@ -146,60 +202,21 @@ function readText(file: string): string {
 function locate(
   index: ReadonlyMap<string, readonly string[]>,
   directory: string,
-  { line, name, revision }: TextLine,
+  { name, revision }: TextLine,
   form: PayloadForm | undefined,
-) {
+): Located {
   const stem = payloadStem(name, revision);
   const files = index.get(stem) ?? index.get(`dbstore_${stem}`) ?? [];
   const [file, another] = files;
   if (file === undefined) {
-    return { line, code: 'CAF_DB_PAYLOAD_MISSING' as const, message: `there is no file ${stem}.* or dbstore_${stem}.root in ${directory}` };
+    return { code: 'CAF_DB_PAYLOAD_MISSING', message: `there is no file ${stem}.* or dbstore_${stem}.root in ${directory}` };
   }
-  if (another !== undefined) return { line, code: 'CAF_DB_LINE' as const, message: `two files could be meant: ${file} and ${another}` };
+  if (another !== undefined) return { code: 'CAF_DB_LINE', message: `two files could be meant: ${file} and ${another}` };
   const facts = describeFile(file);
   if (form === undefined) return { file, payload: { name, ...facts, iov: null } };
   const value = { name, ...facts, mediaType: form.mediaType, extension: '.json', iov: null };
   if (!form.isIntraRun) return { file, payload: value };
   const document = readParts(readFileSync(file));
-  if (document === null)
-    return { line, code: 'CAF_DB_LINE' as const, message: `${file} is no intra-run payload, though a comment says so` };
+  if (document === null) return { code: 'CAF_DB_LINE', message: `${file} is no intra-run payload, though a comment says so` };
   return { file, payload: { ...value, parts: describeParts(document) } };
-}
-
-type FileFacts = Omit<StoredPayload, 'name' | 'iov'>;
-/** By path, with what tells that the file is still the same; processes that open the same chain often hash once. */
-const hashed = new Map<string, { readonly state: string; readonly facts: FileFacts }>();
-
-function describeFile(path: string): FileFacts {
-  const fd = openSync(path, 'r');
-  try {
-    const stats = fstatSync(fd, { bigint: true });
-    const state = `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
-    const known = hashed.get(path);
-    if (known?.state === state) return known.facts;
-    const sha256 = createHash('sha256');
-    const md5 = createHash('md5');
-    const buffer = Buffer.allocUnsafe(Math.min(1 << 20, Math.max(Number(stats.size), 4096)));
-    let size = 0;
-    let whole: Buffer | null = null;
-    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {
-      const piece = buffer.subarray(0, read);
-      if (size === 0 && BigInt(read) === stats.size) whole = Buffer.from(piece);
-      sha256.update(piece);
-      md5.update(piece);
-      size += read;
-    }
-    const extension = extensionOf(path);
-    const facts = { sha256: sha256.digest('hex'), md5: md5.digest('hex'), size, ...formOf(extension, whole) };
-    hashed.set(path, { state, facts });
-    return facts;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Belle II calls every payload .root: one of up to 1 MB that holds exactly what our codec writes is a value. */
-function formOf(extension: string, whole: Buffer | null): Pick<StoredPayload, 'extension' | 'mediaType'> {
-  if (extension === '.root' && whole !== null && isCanonical(whole)) return { extension: '.json', mediaType: JSON_TYPE };
-  return { extension, mediaType: mediaTypeOf(extension) };
 }

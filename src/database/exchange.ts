@@ -1,8 +1,9 @@
 // Exchange with Belle II: database.txt with payload files in, and out.
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { takeRevision } from './content.ts';
+import { type PayloadRow, takeRevision } from './content.ts';
 import { readTextDatabase } from './database-text.ts';
+import { findDump, readDump } from './global-tag.ts';
 import { formatForm, formatLine, TEXT_FILE } from './layout.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 import { placeDirectory, placePayload, writeSealed } from './place.ts';
@@ -24,14 +25,15 @@ export interface ImportReport extends PublishedVersion {
 }
 
 /**
- * Makes a database of a database.txt (or a directory with one) and the payload files beside it. CAF_DB_LINE lists every bad
+ * Makes a database of a database.txt (or a directory with one), or of an SQLite file of `b2conditionsdb download`, and the payload files beside it. CAF_DB_LINE lists every bad
  * line and missing file; then nothing is imported. Revisions are kept for export, but the content decides identity.
  */
 export async function importDatabase(path: string, into: string, options: ImportOptions): Promise<ImportReport> {
   const given = resolve(path);
+  const dump = findDump(given);
   const file = existsSync(given) && statSync(given).isDirectory() ? join(given, TEXT_FILE) : given;
-  const { entries, warnings } = readTextDatabase(file, options.lenient === true);
-  const files = new Map(entries.map(({ payload, file: source }) => [`${payload.name} ${payload.sha256}`, source]));
+  const isLenient = options.lenient === true;
+  const { entries, files, warnings } = dump === null ? readTextDatabase(file, isLenient) : readDump(dump, isLenient);
   const transaction = {
     at: options.at,
     actor: options.actor,
@@ -47,7 +49,7 @@ export async function importDatabase(path: string, into: string, options: Import
   };
   const published = await publishFrom(
     {
-      entries: entries.map(({ payload, iov, revision }) => ({ payload, iov, revision, transaction: 0 })),
+      entries,
       transactions: [transaction],
       parents: [],
       chain: null,
@@ -68,11 +70,16 @@ export interface ExportReport {
   readonly payloads: number;
 }
 
+export interface ExportOptions {
+  /** `hash` (default): as imported, else the shortest md5 prefix. `int`: as imported where that is a number, else counted per name: for basf2 before release 6. */
+  readonly revisions?: 'hash' | 'int';
+}
+
 /** Writes database.txt and `dbstore_<name>_rev_<rev>.root` files, as Belle II reads them. Provenance becomes comment lines. CAF_DB_EXISTS. */
-export async function exportDatabase(path: string, into: string): Promise<ExportReport> {
+export async function exportDatabase(path: string, into: string, { revisions = 'hash' }: ExportOptions = {}): Promise<ExportReport> {
   const database = openDatabase(path);
   try {
-    const { lines, files } = exportLines(database);
+    const { lines, files } = exportLines(database, revisions);
     await placeDirectory({
       directory: resolve(into),
       durable: true,
@@ -96,8 +103,10 @@ export async function exportDatabase(path: string, into: string): Promise<Export
   }
 }
 
-function exportLines(database: LocalDatabase) {
+function exportLines(database: LocalDatabase, revisions: 'hash' | 'int') {
   const entries = database.entries();
+  const isKept = (revision: string | null): revision is string =>
+    revision !== null && (revisions === 'hash' || /^(0|[1-9]\d{0,8})$/.test(revision));
   const owners = new Map<string, string>();
   const taken = new Set<string>();
   const claim = (name: string, revision: string, sha256: string): boolean => {
@@ -106,18 +115,28 @@ function exportLines(database: LocalDatabase) {
     taken.add(`${name} ${revision}`);
     return owner === undefined || owner === sha256;
   };
-  // Revisions as they were imported come first; a computed one that collides with them is lengthened.
+  // Revisions as they were imported come first; a computed one that collides with them is lengthened, a counted one goes on counting.
   for (const { payload, writtenRevision } of entries) {
-    if (writtenRevision !== null) claim(payload.name, writtenRevision, payload.sha256);
+    if (isKept(writtenRevision)) claim(payload.name, writtenRevision, payload.sha256);
   }
-  const own = new Map<string, string>();
-  const files = new Map<string, (typeof entries)[number]['payload']>();
+  const counts = new Map<string, number>();
+  const count = (name: string): string => {
+    let next = (counts.get(name) ?? 0) + 1;
+    while (taken.has(`${name} ${next}`)) next += 1;
+    counts.set(name, next);
+    return String(next);
+  };
+  const computed = (payload: PayloadRow): string => {
+    if (revisions === 'int') return count(payload.name);
+    return claim(payload.name, payload.revision, payload.sha256) ? payload.revision : takeRevision(taken, payload);
+  };
+  const own = new Map<PayloadRow, string>();
+  const files = new Map<string, PayloadRow>();
   const lines = entries.map(({ payload, lo, hi, writtenRevision }) => {
-    const key = `${payload.name} ${payload.sha256}`;
-    let revision = writtenRevision ?? own.get(key);
+    let revision = isKept(writtenRevision) ? writtenRevision : own.get(payload);
     if (revision === undefined) {
-      revision = claim(payload.name, payload.revision, payload.sha256) ? payload.revision : takeRevision(taken, payload);
-      own.set(key, revision);
+      revision = computed(payload);
+      own.set(payload, revision);
     }
     const file = `dbstore_${payload.name}_rev_${revision}.root`;
     const form = files.has(file) ? '' : formatForm(payload, revision);

@@ -7,12 +7,13 @@ import { errnoOf } from '../payloads/disk.ts';
 import { payloadStem } from '../payloads/name.ts';
 import { type EntryRow, type NameView, type PayloadRow, paintEntries } from './content.ts';
 import { findNamed, hasRefs, splitAddress } from './find-ref.ts';
+import { findDump, readDump } from './global-tag.ts';
 import { isOurs, isReadable, readHeader } from './image.ts';
 import { openImageReader } from './image-reader.ts';
 import { IMAGE_FILE, IN_MEMORY_BYTES, indexPayloadFiles, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
 import { lastBeginning, type Parts } from './resolve.ts';
 import { type DatabaseState, stateOf } from './state.ts';
-import { openTextReader } from './text-reader.ts';
+import { openTextReader, readerOfText } from './text-reader.ts';
 import type { ParentInput, TransactionInput } from './types.ts';
 
 /** What both forms of a database can tell. */
@@ -47,10 +48,13 @@ export interface LocalDatabase extends DatabaseReader {
 }
 
 /**
- * Opens a database directory (or its `conditions.sqlite` or `database.txt`, or a directory with a `localdb` in it), or `results@tag`.
+ * Opens a database directory (or its `conditions.sqlite` or `database.txt`, or a directory with a `localdb` in it), or `results@tag`, or the
+ * SQLite file of `b2conditionsdb download`: `file`, or `file#globaltag` when it holds several.
  * Errors: CAF_DB_MISSING (none there, or a file of another application), CAF_DB_NEWER, CAF_DB_DAMAGED.
  */
 export function openDatabase(path: string): LocalDatabase {
+  const dump = findDump(resolve(path));
+  if (dump !== null) return withFiles(resolve(path), readerOfText(readDump(dump), basename(dump.file)));
   const directory = findDatabase(path);
   const reader = existsSync(join(directory, IMAGE_FILE)) ? openImage(directory) : openTextReader(directory);
   return withFiles(directory, reader);

@@ -1,7 +1,7 @@
-// Reads a database in text form (database.txt and payload files, no image): resolved in memory, its identities computed the same way.
+// Reads a database that has no image of ours (database.txt, or Belle II's SQLite file): resolved in memory, its identities computed the same way.
 import { join } from 'node:path';
 import { type PayloadRow, resolveContent } from './content.ts';
-import { readTextDatabase } from './database-text.ts';
+import { readTextDatabase, type TextDatabase } from './database-text.ts';
 import { compareNames, versionIdOf } from './identity.ts';
 import { TEXT_FILE } from './layout.ts';
 import type { DatabaseReader } from './open.ts';
@@ -19,16 +19,19 @@ const UNKNOWN: TransactionInput = {
   inputsDigest: null,
   codeDigest: null,
   configDigest: null,
-  message: TEXT_FILE,
+  message: '',
 };
 
 /** CAF_DB_LINE when any line is bad or its payload file is missing. */
 export function openTextReader(directory: string): DatabaseReader {
-  const { entries } = readTextDatabase(join(directory, TEXT_FILE));
-  const files = new Map(entries.map(({ payload, file }) => [`${payload.name} ${payload.sha256}`, file]));
-  const content = resolveContent(entries.map(({ payload, iov, revision }) => ({ payload, iov, revision, transaction: 0 })));
+  return readerOfText(readTextDatabase(join(directory, TEXT_FILE)), TEXT_FILE);
+}
+
+/** `message`: what the entries come from. */
+export function readerOfText({ entries, files }: TextDatabase, message: string): DatabaseReader {
+  const content = resolveContent(entries);
   const byName = Map.groupBy(content.entries, ({ payload }) => payload.name);
-  const transactions = entries.length === 0 ? [] : [UNKNOWN];
+  const transactions = entries.length === 0 ? [] : [{ ...UNKNOWN, message }];
   return {
     state: 'text',
     versionId: versionIdOf({ contentId: content.contentId, parents: [], transactions: [], chainDigest: null }),

@@ -1,6 +1,6 @@
 // Verifies a database in seven levels, from the file's header to every byte of every payload; lists all that is wrong.
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CafError, errorText } from '../domain/errors.ts';
 import { formatIov, keysToIov } from '../domain/iov.ts';
 import type { PayloadPart } from '../domain/payload.ts';
@@ -10,6 +10,7 @@ import { describeParts, readParts } from '../payloads/parts.ts';
 import { hashFile } from '../payloads/store.ts';
 import { type EntryRow, type PayloadRow, segmentsOf, viewOfEntries } from './content.ts';
 import { parseDatabaseText } from './database-text.ts';
+import { findDump } from './global-tag.ts';
 import { chainDigestOf, contentIdOf, versionIdOf, viewIdOf } from './identity.ts';
 import { openImageReader } from './image-reader.ts';
 import { formatDatabaseText, IMAGE_FILE, indexPayloadFiles, LOCK_FILE, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
@@ -47,7 +48,7 @@ type Report = (level: number, path: string, what: string, expected: string, actu
 
 /** Never throws for damage: what is wrong is in the report. CAF_DB_MISSING when there is no database at all. */
 export async function verifyDatabase(path: string, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const directory = findDatabase(path);
+  const directory = findDump(resolve(path)) === null ? findDatabase(path) : resolve(path);
   const problems: VerifyProblem[] = [];
   const report: Report = (level, where, what, expected, actual) => void problems.push({ level, path: where, what, expected, actual });
   const reader = existsSync(join(directory, IMAGE_FILE)) ? checkImage(directory, report) : openText(directory, report);
@@ -244,7 +245,8 @@ async function checkPayloads(
   readData: NonNullable<VerifyOptions['readData']>,
   report: Report,
 ): Promise<number> {
-  const files = indexPayloadFiles(directory);
+  // A global tag knows its files; every other database is a directory.
+  const files = existsSync(directory) && statSync(directory).isDirectory() ? indexPayloadFiles(directory) : new Map<string, string[]>();
   let read = 0;
   const isChosen = (index: number): boolean => (typeof readData === 'boolean' ? readData : index % readData.of === readData.part - 1);
   await forEachAtOnce(payloads.entries(), 4, async ([index, payload]) => {

@@ -56,6 +56,14 @@ export function parseIov(text: string): Iov {
   return checkNumbers(splitText(text), text);
 }
 
+/** The four numbers of an interval as digits, `-1` only for the last two; null when it is not a good one: then parseIov says why. */
+export function iovOfDigits(a: string, b: string, c: string, d: string): Iov | null {
+  const [expLow, runLow, expHigh, runHigh] = [Number(a), Number(b), Number(c), Number(d)];
+  if (expLow > MAX_EXPERIMENT || runLow > MAX_RUN || expHigh > MAX_EXPERIMENT || runHigh > MAX_RUN) return null;
+  if (expHigh === -1 ? runHigh !== -1 : expHigh < expLow || (expHigh === expLow && runHigh !== -1 && runHigh < runLow)) return null;
+  return [expLow, runLow, expHigh, runHigh];
+}
+
 /** For existing files only: repairs what Belle II repairs, with a warning each; `iov: null` = the empty interval, to be skipped. */
 export function parseIovLenient(text: string): { readonly iov: Iov | null; readonly warnings: readonly string[] } {
   const warnings: string[] = [];
@@ -153,7 +161,7 @@ function show(value: unknown): string {
 
 // ---------------------------------------------------------------------------------------------------------------- runs
 
-export const formatIov = (iov: Iov): string => iov.join(',');
+export const formatIov = ([expLow, runLow, expHigh, runHigh]: Iov): string => `${expLow},${runLow},${expHigh},${runHigh}`;
 
 /** `experiment,run`, as the keys of a result's index of records. */
 export const formatRun = (run: Run): string => `${run[0]},${run[1]}`;

@@ -183,4 +183,28 @@ describe('caf db', () => {
     const lenient = await caf(root, 'import', 'out/database.txt', '--into', 'again', '--lenient');
     expect(lenient.out).toMatch(/line \d+: the lower bound -1 in -1,-1,3,4 is read as 0/);
   });
+
+  it('dumps one payload: a file, one of a database, or what else there is', async () => {
+    const { root } = await bench();
+    const { out, code } = await caf(root, 'dump', 'values/Pedestals_rev_e7bb73.json');
+    const [file = ''] = readdirSync(join(root, 'values')).filter((name) => name.startsWith('Pedestals'));
+    expect(file).not.toBe('');
+    const byFile = await caf(root, 'dump', join('values', file));
+    expect(byFile.out).toContain(`file     values/${file}`);
+    expect(byFile.out).toContain('valid    7,12,7,12');
+    expect(byFile.out).toContain('"mean": [\n    1.5\n  ]');
+    const document = JSON.parse((await caf(root, 'dump', sha256('{"mean":[1.5]}').slice(0, 8), '--in', 'values', '--json')).out);
+    expect(document).toMatchObject({
+      v: 1,
+      name: 'Pedestals',
+      version: 1,
+      boundaries: null,
+      iovs: [[7, 12, 7, 12]],
+      value: { mean: [1.5] },
+    });
+    expect((await caf(root, 'dump', 'ffff', '--in', 'a')).err).toMatch(/no payload ffff; it has Alignment \w+, Alignment\s+\w+/);
+    expect([out, code]).toEqual(['', 1]);
+    writeFileSync(join(root, 'alone.txt'), 'x');
+    expect((await caf(root, 'dump', 'alone.txt')).out).toContain('file   text/plain   1 byte');
+  });
 });

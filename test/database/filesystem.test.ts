@@ -16,7 +16,7 @@ test('CAF_FILESYSTEM overrules what was found; another word in it does not', () 
   const directory = temporaryDirectory();
   expect(readFileSystem(directory, { CAF_FILESYSTEM: 'network' }).kind).toBe('network');
   expect(readFileSystem(directory, { CAF_FILESYSTEM: 'local' }).kind).toBe('local');
-  expect(readFileSystem(directory, { CAF_FILESYSTEM: 'fast' })).toEqual(readFileSystem(directory, {}));
+  expect(readFileSystem(directory, { CAF_FILESYSTEM: 'fast' }).kind).toBe(readFileSystem(directory, {}).kind);
 });
 
 test.each([

@@ -1,14 +1,11 @@
 // `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ExportReport } from '../../database/exchange.ts';
 import type { VerifyOptions } from '../../database/verify.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { actorHere, answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { registerExchange } from './db/exchange.ts';
 import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
 import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
@@ -27,8 +24,7 @@ export function registerDb(program: Command, io: Io): void {
   registerChain(db, io);
   registerVerify(db, io);
   registerFlatten(db, io);
-  registerImport(db, io);
-  registerExport(db, io);
+  registerExchange(db, io);
   registerState(db, io);
   registerNames(db, io);
 }
@@ -56,9 +52,9 @@ function registerGet(db: Command, io: Io): void {
     .argument('<run>', 'run', wholeNumber)
     .addOption(new Option('--json', 'with provenance and the interval on which this answer holds'))
     .action(async (path: string, name: string, experiment: number, run: number, options: Json) => {
-      const [{ getPayload }, { JSON_TYPE }] = await Promise.all([import('../../database/queries.ts'), import('../../payloads/name.ts')]);
+      const [{ getPayload }, { valueVersion }] = await Promise.all([import('../../database/queries.ts'), import('../../payloads/name.ts')]);
       const { answer: found, bytes } = getPayload(await databaseAt(io, path), name, checkRun([experiment, run]));
-      const isJson = found.mediaType === JSON_TYPE;
+      const isJson = valueVersion(found.mediaType) !== null;
       if (options.json === true) {
         const { decodePayload } = await import('../../payloads/codec.ts');
         io.stdout.write(`${JSON.stringify({ v: 1, ...found, ...(isJson ? { value: decodePayload(bytes) } : {}) })}\n`);
@@ -171,63 +167,6 @@ function registerFlatten(db: Command, io: Io): void {
     ['caf db flatten results/gain/localdb results/t0/localdb --into tag', 'gain before t0'],
     ['caf db flatten results --into tag', 'a whole campaign, without savePayloads: false'],
   ]);
-}
-
-function registerImport(db: Command, io: Io): void {
-  db.command('import')
-    .description('Makes a database of a database.txt (the form of Belle II) and the payload files beside it.')
-    .argument('<file>', 'database.txt')
-    .addOption(into())
-    .option('--lenient', 'repair what Belle II repairs, with a warning each')
-    .option('-m, --message <text>', 'why; kept with every entry')
-    .addOption(json())
-    .action(async (file: string, options: Json & { into: string; lenient?: boolean; message?: string }) => {
-      const { importDatabase } = await import('../../database/exchange.ts');
-      const imported = await importDatabase(at(io, file), at(io, options.into), {
-        at: new Date().toISOString(),
-        actor: actorHere(),
-        lenient: options.lenient === true,
-        ...(options.message === undefined ? {} : { message: options.message }),
-      });
-      answer(io, options, { v: 1, ...imported }, (context) => drawPublished(imported, imported.warnings, context));
-    });
-}
-
-function registerExport(db: Command, io: Io): void {
-  const command = db
-    .command('export')
-    .description('Writes a database as database.txt and dbstore_*.root files, as Belle II reads them.')
-    .argument('<path>', `${pathHelp}, or a results directory: the results of its calibrations, flattened`)
-    .addOption(into())
-    .addOption(json())
-    .action(async (path: string, options: Json & { into: string }) => {
-      const exported = await exportPath(path, at(io, options.into), io);
-      const { directory, entries, payloads } = exported;
-      answer(io, options, { v: 1, ...exported }, ({ short }) => [
-        `${entries} entries and ${payloads} payload files written to ${short(directory)}`,
-      ]);
-    });
-  addExamples(command, [
-    ['caf db export results/gain/localdb --into gain', 'one database'],
-    ['caf db export results --into constants', 'a whole campaign, without savePayloads: false'],
-  ]);
-}
-
-async function exportPath(path: string, directory: string, io: Io): Promise<ExportReport> {
-  const { exportDatabase } = await import('../../database/exchange.ts');
-  const { findFinalDatabases, isResultsDirectory } = await import('../final-databases.ts');
-  const results = at(io, path);
-  if (!isResultsDirectory(results)) return exportDatabase(await databaseAt(io, path), directory);
-  const { describeDatabase } = await import('../../database/chain.ts');
-  const { flattenChain } = await import('../../database/flatten.ts');
-  const databases = (await findFinalDatabases(results, io)).map((each) => describeDatabase(each));
-  const temporary = mkdtempSync(join(tmpdir(), 'caf-export-'));
-  try {
-    const { directory: flat } = await flattenChain({ v: 1, databases }, { directory: join(temporary, 'localdb') });
-    return await exportDatabase(flat, directory);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
 }
 
 function subset(text: string): { readonly part: number; readonly of: number } {
