@@ -89,7 +89,9 @@ export function definePayload(name: string, schema?: StandardSchemaV1, options: 
  */
 export const command = (argv: readonly string[]): Command => ({ kind: 'command', argv });
 
-/** Jobs on this machine. `slots` = cores for all jobs together, default all of them; `memory` such as `'16 GB'`, default not limited. */
+/**
+ * Jobs on this machine. `slots` = cores for all jobs together, default all of them; `memory` such as `'16 GB'`, default not limited; a job's
+ * stdout and stderr are cut beyond `maxLogSize`, default `'1 GiB'`. */
 export const local = (options: Omit<LocalBackend, 'kind'> = {}): LocalBackend => ({ ...options, kind: 'local' });
 
 export interface StrategyOptions {

@@ -79,6 +79,7 @@ export interface LocalBackend {
   readonly kind: 'local';
   readonly slots?: number | undefined;
   readonly memory?: string | undefined;
+  readonly maxLogSize?: string | undefined;
 }
 
 export type BackendOption = LocalBackend;

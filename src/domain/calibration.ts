@@ -100,6 +100,8 @@ export interface BackendSpec {
   readonly slots: number;
   /** Bytes for all jobs together; null = not limited. */
   readonly memoryBytes: number | null;
+  /** A longer stdout or stderr of a job is cut; absent = 1 GiB. */
+  readonly maxLogBytes?: number;
 }
 
 export interface SourceLocation {

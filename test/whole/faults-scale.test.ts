@@ -80,6 +80,15 @@ test('a million lines on the standard output of a job go to its file; the memory
   }
 });
 
+test('the logs of jobs are bounded by maxLogSize, which is said in them', async () => {
+  scene.config(`export default defineConfig({ backend: local({ slots: 2, maxLogSize: '1 MB' }), calibrations: [defineCalibration({ name: 'a', algorithms: [], collections: {
+    p: { files: [], collect: command(['sh', '-c', 'seq 1000000']) } } })] });`);
+  const { code, stdout, stderr } = await scene.caf(['run', '-q']);
+  expect(code, stdout + stderr).toBe(0);
+  const log = readFileSync(join(scene.results, 'a/0/collector/p/0/stdout'), 'utf8');
+  expect(log.slice(1_000_000)).toBe('\n[caf: this log had 6888896 bytes; only the first 1000000 are kept]\n');
+});
+
 test('one line of 100 MB on the standard output of a job is kept in its file, and neither caf run nor caf logs nor the summary holds it in memory', async () => {
   scene.config(`export default defineConfig({ calibrations: [defineCalibration({ name: 'a', algorithms: [], collections: {
     p: { files: [], retries: 0, collect: command(['sh', '-c', 'head -c 100000000 /dev/zero | tr "\\\\0" x; exit 1']) } } })] });`);

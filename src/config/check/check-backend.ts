@@ -19,7 +19,7 @@ export const defaultBackend = (defaults: BackendDefaults): BackendSpec => ({
   memoryBytes: null,
 });
 
-const LOCAL_OPTIONS = new Set(['kind', 'slots', 'memory']);
+const LOCAL_OPTIONS = new Set(['kind', 'slots', 'memory', 'maxLogSize']);
 const RESOURCES = new Set(['cores', 'memory', 'time']);
 const readSlots = readWhole('a whole number of slots', 1);
 
@@ -44,7 +44,13 @@ export const readBackend =
     const scope = readScope(value, LOCAL_OPTIONS, place, problems, 'a backend');
     if (scope === undefined) return undefined;
     const slots = read(scope, 'slots', readSlots, defaults.cores);
-    return { kind: 'local', slots: defaults.slots ?? slots, memoryBytes: read(scope, 'memory', readSize, null) };
+    const maxLogBytes = read(scope, 'maxLogSize', readSize, null);
+    return {
+      kind: 'local',
+      slots: defaults.slots ?? slots,
+      memoryBytes: read(scope, 'memory', readSize, null),
+      ...(maxLogBytes === null ? {} : { maxLogBytes }),
+    };
   };
 
 export const DEFAULT_RESOURCES: Resources = { cores: 1, memoryBytes: 2e9, memoryIsSet: false, timeMs: 3_600_000 };
