@@ -37,7 +37,7 @@ export interface AlgorithmOutcome {
   readonly gaps: readonly Iov[] | null;
   /** Why the child or the strategy failed beyond the reported results; null otherwise. */
   readonly error: ErrorText | null;
-  /** True: it was ended because `signal` aborted; this says nothing about the algorithm. */
+  /** True: it was ended because `signal` aborted, or left off after `stopping`; this says nothing about the algorithm. */
   readonly cancelled?: boolean;
 }
 
@@ -47,6 +47,8 @@ export interface AlgorithmRun {
   readonly executionTimeLimitMs: number;
   /** Of the child and its programs together; null = not limited. */
   readonly memoryLimitBytes: number | null;
+  /** Aborted by Ctrl-C: the execution at work may end, no other should begin. A runner that cannot do that goes on until `signal` aborts. */
+  readonly stopping: AbortSignal;
   /** Complete environment of the child and its programs. */
   readonly env: Readonly<Record<string, string>>;
 }

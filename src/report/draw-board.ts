@@ -165,7 +165,8 @@ function drawTotals(board: Board, { columns, now, style }: Canvas): string {
   const left = facts.filter((fact) => fact !== '').join('   ');
   const right = {
     running: '^C stops safely',
-    stopping: running > 0 ? `stopping: ${count(running, 'job')} will go on running; ^C again cancels` : 'stopping',
+    stopping:
+      running > 0 ? `stopping when ${count(running, 'job has', 'jobs have')} ended; ^C again cancels` : 'stopping; ^C again cancels',
     cancelling: 'cancelling the running jobs',
   }[board.phase];
   // While stopping, what ^C does is the thing to read.

@@ -64,7 +64,7 @@ async function runInChild(
   listener: AlgorithmListener,
   signal: AbortSignal,
 ): Promise<AlgorithmOutcome> {
-  if (signal.aborted) return cancelled;
+  if (signal.aborted || run.stopping.aborted) return cancelled;
   const { directory, algorithm } = run.job;
   mkdirSync(directory, { recursive: true });
   await endLeftover(directory);
@@ -123,6 +123,10 @@ async function runInChild(
         nowDoing({ what: 'nothing' }, false);
         outcome ??= { finalState: message.finalState, gaps: message.gaps, error: message.error };
         return;
+      case 'unfinished':
+        nowDoing({ what: 'nothing' }, false);
+        outcome ??= cancelled;
+        return;
       default:
         // The user's code shares the channel: what it sends there means nothing to us.
         listener.warning(`${algorithm} sent a message that means nothing to caf: ${JSON.stringify(message).slice(0, 60)}`);
@@ -138,6 +142,9 @@ async function runInChild(
 
   const onAbort = (): void => end(cancelled, settings.killGraceMs);
   signal.addEventListener('abort', onAbort);
+  const finish: ToStrategyChild = { type: 'finish' };
+  const onStopping = (): void => void (child.connected && child.send(finish, () => undefined));
+  run.stopping.addEventListener('abort', onStopping);
   const watched = watch.add({
     pid: child.pid ?? 0,
     directory,
@@ -163,6 +170,7 @@ async function runInChild(
     nowDoing({ what: 'nothing' }, false);
     watched.end();
     signal.removeEventListener('abort', onAbort);
+    run.stopping.removeEventListener('abort', onStopping);
     finishLogs(directory, settings.maxLogBytes);
   }
 }

@@ -29,7 +29,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
       runStrategy: fromCallback<AlgorithmEvent, AlgorithmInput>(({ sendBack, receive }) => {
         const ending = new AbortController();
         const end = () => ending.abort();
-        hands.stop.addEventListener('abort', end);
+        for (const signal of [hands.leave, hands.cancel]) signal.addEventListener('abort', end);
         receive(end);
         // The row that says "started" may drop what a failed attempt recorded, so it is read back only now.
         hands.journal.commit();
@@ -54,6 +54,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
               },
               executionTimeLimitMs: Math.min(algorithm.executionTimeLimitMs, algorithm.resources?.timeMs ?? Number.POSITIVE_INFINITY),
               memoryLimitBytes: algorithm.resources?.memoryBytes ?? null,
+              stopping: hands.stop,
               env: { ...(process.env as Record<string, string>), ...algorithm.env },
             },
             {
@@ -71,7 +72,9 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
             (error: unknown) =>
               sendBack({ type: 'child.ended', finalState: 'failed', gaps: null, error: errorText(error), interrupted: false }),
           )
-          .finally(() => hands.stop.removeEventListener('abort', end));
+          .finally(() => {
+            for (const signal of [hands.leave, hands.cancel]) signal.removeEventListener('abort', end);
+          });
       }),
     },
     actions: {

@@ -109,7 +109,10 @@ export interface CollectedJob {
   readonly fileRuns: readonly Run[];
 }
 
-export type ToStrategyChild = { readonly type: 'start'; readonly job: StrategyJob } | { readonly type: 'stop' };
+export type ToStrategyChild =
+  | { readonly type: 'start'; readonly job: StrategyJob }
+  /** Begin no further execution; what is at work may end. */
+  | { readonly type: 'finish' };
 
 export type FromStrategyChild =
   /** Config loaded, data indexed, setup done. */
@@ -120,6 +123,8 @@ export type FromStrategyChild =
   | { readonly type: 'execution.finished'; readonly execution: ExecutionRecord }
   | { readonly type: 'result.reported'; readonly report: ReportedResult }
   | { readonly type: 'warning'; readonly message: string }
+  /** It was told to finish, and another execution would have begun. Instead of `final`. */
+  | { readonly type: 'unfinished' }
   /** Exactly one, last. */
   | {
       readonly type: 'final';

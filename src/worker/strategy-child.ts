@@ -57,6 +57,10 @@ function dieWithParent(): void {
 }
 
 const stopping = new AbortController();
+let isFinishing = false;
+
+/** Thrown where the next execution would begin. */
+class Unfinished extends Error {}
 
 async function stop(): Promise<void> {
   if (stopping.signal.aborted) return;
@@ -69,7 +73,7 @@ const guard = createGuard();
 const { promise: started, resolve: start } = Promise.withResolvers<StrategyJob>();
 process.on('message', (message: ToStrategyChild) => {
   if (message.type === 'start') start(message.job);
-  else void stop();
+  else isFinishing = true;
 });
 process.on('disconnect', dieWithParent);
 process.on('SIGTERM', () => void stop());
@@ -104,10 +108,14 @@ async function runAlgorithm(job: StrategyJob): Promise<Final> {
     const summary = await driveStrategy(strategy, { runs, iteration: job.iteration }, job.recorded, {
       execute: algorithm.execute,
       findBoundaries: async (ofRuns) => {
+        if (isFinishing) throw new Unfinished();
         await send({ type: 'calling', what: 'findBoundaries' });
         return algorithm.findBoundaries(ofRuns);
       },
-      started: (seq, ofRuns, iov) => send({ type: 'execution.started', seq, runs: ofRuns, iov }),
+      started: async (seq, ofRuns, iov) => {
+        if (isFinishing) throw new Unfinished();
+        await send({ type: 'execution.started', seq, runs: ofRuns, iov });
+      },
       finished: (execution) => send({ type: 'execution.finished', execution }),
       reported: (report) => send({ type: 'result.reported', report }),
     });
@@ -178,11 +186,11 @@ function payloadRules(objects: string): PayloadRules {
 }
 
 const job = await started;
-let final: Final;
+let final: Final | Extract<FromStrategyChild, { type: 'unfinished' }>;
 try {
   final = await runAlgorithm(job);
 } catch (error) {
-  final = failed(error, job);
+  final = error instanceof Unfinished ? { type: 'unfinished' } : failed(error, job);
 }
 await send(final);
 process.off('disconnect', dieWithParent);

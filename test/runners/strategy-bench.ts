@@ -54,6 +54,7 @@ export interface RunOptions extends Partial<Pick<StrategyJob, 'requestedIov' | '
   readonly executionTimeLimitMs?: number;
   readonly memoryLimitBytes?: number;
   readonly signal?: AbortSignal;
+  readonly stopping?: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
   readonly runner?: Partial<ForkedAlgorithmsRunnerOptions>;
   readonly chain?: ChainLock;
@@ -159,6 +160,7 @@ export function createBench(): Bench {
           job: bench.job(calibration, options),
           executionTimeLimitMs: options.executionTimeLimitMs ?? 60_000,
           memoryLimitBytes: options.memoryLimitBytes ?? null,
+          stopping: options.stopping ?? new AbortController().signal,
           env: { ...(process.env as Record<string, string>), ...options.env },
         },
         {
