@@ -68,7 +68,7 @@ function createLease(db: Sqlite, token: string, { directory, identity, now }: Le
     const owner = readOwner(db);
     const by =
       owner === null
-        ? 'It was given back by somebody else'
+        ? 'Another caf took it over, and has ended since'
         : `${owner.host} pid ${owner.pid} (${owner.command}) took it over at ${owner.acquiredAt}`;
     return new CafError('CAF_LEASE_LOST', `${directory} is not this process's (${identity.host} pid ${identity.pid}) any more. ${by}`, {
       hint: 'Nothing more was written from here. See what goes on with: caf status',

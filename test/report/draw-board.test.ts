@@ -128,7 +128,7 @@ test('the window says what Ctrl-C does, and then what it does next', () => {
   const stopping = foldAll([...events, at(1400, { type: 'campaign.stopping', signal: 'SIGINT', runningJobs: 31 })]);
   const cancelling = foldAll([...events, at(1400, { type: 'campaign.cancelling', signal: 'SIGINT' })]);
   expect(drawBoard(stopping, canvas(100)).at(-1)).toMatchInlineSnapshot(
-    `"2 of 6 done   31 jobs running   25m 00s       stopping when 31 jobs have ended; ^C again cancels"`,
+    `"2 of 6 done   31 jobs running   25m 00s           stopping when 31 jobs have ended; ^C again cancels"`,
   );
   expect(drawBoard(cancelling, canvas(80)).at(-1)).toMatchInlineSnapshot(
     `"2 of 6 done   31 jobs running   25m 00s              cancelling the running jobs"`,

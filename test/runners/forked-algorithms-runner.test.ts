@@ -469,7 +469,7 @@ describe('a child that dies', () => {
       `import { createForkedAlgorithmsRunner } from '${new URL('../../src/runners/forked-algorithms-runner.ts', import.meta.url).href}';
        const nothing = () => undefined;
        const runner = createForkedAlgorithmsRunner({ childUrl: new URL('${CHILD.href}') });
-       await runner.run({ job: ${JSON.stringify(job)}, executionTimeLimitMs: 1e9, env: process.env }, { ready: nothing, executionStarted: nothing, executionFinished: nothing, resultReported: nothing, warning: nothing }, new AbortController().signal);`,
+       await runner.run({ job: ${JSON.stringify(job)}, executionTimeLimitMs: 1e9, memoryLimitBytes: null, stopping: new AbortController().signal, env: process.env }, { ready: nothing, executionStarted: nothing, executionFinished: nothing, resultReported: nothing, warning: nothing }, new AbortController().signal);`,
     );
     return spawn(process.execPath, [script], { stdio: ['ignore', 'ignore', 'inherit'] });
   };

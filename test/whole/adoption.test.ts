@@ -37,10 +37,10 @@ const begun = (campaign: Steered) => countsOf(campaign.effects().filter((line) =
 /** Changes who the journal says works on the open attempts. */
 function forge(campaign: Steered, change: (process: ProcessIdentity) => ProcessIdentity | null): void {
   const db = new Database(join(campaign.results, 'caf.db'));
-  const rows = db.prepare('SELECT rowid, process FROM attempts WHERE outcome IS NULL').all() as { rowid: number; process: string }[];
-  for (const { rowid, process } of rows) {
+  const rows = db.prepare('SELECT token, process FROM attempts WHERE outcome IS NULL').all() as { token: string; process: string }[];
+  for (const { token, process } of rows) {
     const changed = change(JSON.parse(process) as ProcessIdentity);
-    db.prepare('UPDATE attempts SET process = ? WHERE rowid = ?').run(changed === null ? null : JSON.stringify(changed), rowid);
+    db.prepare('UPDATE attempts SET process = ? WHERE token = ?').run(changed === null ? null : JSON.stringify(changed), token);
   }
   db.close();
 }
@@ -50,7 +50,9 @@ test('jobs that outlive a killed caf are adopted: functions and programs with a 
   await killedAtWork(campaign, [...FUNCTIONS, ...PROGRAMS]);
   expect(campaign.pids().filter(isGone)).toEqual([]);
   const again = campaign.start(['run', '--verbose']);
-  await Promise.all(['functions/0/all/0', 'functions/0/all/2', 'programs/0/all/0', 'programs/0/all/1'].map((job) => again.says(`${job} adopted`)));
+  await Promise.all(
+    ['functions/0/all/0', 'functions/0/all/2', 'programs/0/all/0', 'programs/0/all/1'].map((job) => again.says(`${job} adopted`)),
+  );
   campaign.gates.functions();
   campaign.gates.programs();
   const { code, stderr } = await again.ended;
@@ -121,8 +123,8 @@ test.for([
   await campaign.saw('end program 0', 'end program 1');
   forge(campaign, (own) => forged(other, own));
   const again = await campaign.run(['run', '--verbose']);
+  // Had it been adopted, caf would wait for its end.
   expect(again.code, again.stderr).toBe(0);
-  expect(again.stderr).not.toContain('adopted');
   expect(isGone(other.pid)).toBe(false);
   // Program 0 had left its result, program 1 not.
   expect(begun(campaign)).toEqual({ 'begin program 0': 1, 'begin program 1': 2 });
@@ -155,7 +157,9 @@ test('jobs left at work are ended before their calibration is done again: they d
   const { code, stderr } = await fresh.ended;
   expect(code, stderr).toBe(0);
   expect(begun(campaign)).toEqual({ 'begin function 0': 2, 'begin function 1': 2, 'begin function 2': 2 });
-  const attempts = readJournal(campaign.results, (journal) => journal.attempts({ calibration: 'functions', iteration: 0, collection: 'all', job: 0 }));
+  const attempts = readJournal(campaign.results, (journal) =>
+    journal.attempts({ calibration: 'functions', iteration: 0, collection: 'all', job: 0 }),
+  );
   expect(attempts).toMatchObject([{ attempt: 0, outcome: { state: 'succeeded' } }]);
 });
 
@@ -164,7 +168,10 @@ test('caf reset ends the jobs that a killed caf left of the calibration', async 
   await killedAtWork(campaign, [...FUNCTIONS, ...PROGRAMS]);
   const { code, stderr } = await campaign.run(['reset', 'programs']);
   expect(code, stderr).toBe(0);
-  const commands = campaign.pids().filter((pid) => !isGone(pid)).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  const commands = campaign
+    .pids()
+    .filter((pid) => !isGone(pid))
+    .map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
   expect(commands).toHaveLength(3);
   expect(commands.filter((command) => !command.includes('collector-child'))).toEqual([]);
 });
