@@ -81,6 +81,7 @@ const TESTS: Readonly<Record<number, Evidence>> = {
     'whole/faults-inputs.test.ts': [
       'patterns and files without a match are all told at once',
       'an empty input file is legal; a malformed row fails its job with file and line',
+      'an unreadable input file is told before anything starts',
       'an input file that vanishes between plan and job fails that job at once',
       'an input file that changes during the campaign is noticed',
     ],
