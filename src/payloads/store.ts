@@ -1,6 +1,6 @@
 // The object store: payload bytes under their SHA-256, written once, never changed, checked when read.
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
@@ -26,6 +26,14 @@ export interface ValueForm {
   readonly version?: number | undefined;
   /** Of an intra-run payload. */
   readonly parts?: readonly PayloadPart[] | undefined;
+}
+
+const temporaryName = (): string => `tmp-${randomBytes(8).toString('hex')}`;
+
+/** Removes what a killed process was about to store. Only while nobody stores anything: the lease of the results directory sees to that. */
+export function removeHalfStored(objects: string): void {
+  if (!existsSync(objects)) return;
+  for (const name of readdirSync(objects)) if (/^tmp-[0-9a-f]{16}$/.test(name)) rmSync(join(objects, name), { force: true });
 }
 
 /** Stores the canonical bytes of a value. */
@@ -60,7 +68,7 @@ export function putBytes(objects: string, bytes: Uint8Array): StoredBytes {
   const stored = hashBytes(bytes);
   const target = objectPath(objects, stored.sha256);
   if (holdsBytes(target, bytes)) return stored;
-  const temporary = join(objects, `tmp-${randomBytes(8).toString('hex')}`);
+  const temporary = join(objects, temporaryName());
   try {
     mkdirSync(dirname(target), { recursive: true });
     const fd = openSync(temporary, 'wx', 0o444);
@@ -90,7 +98,7 @@ function holdsBytes(path: string, bytes: Uint8Array): boolean {
 /** Copies a file into the store, hashing on the way. CAF_PAYLOAD_FILE when it is not a readable regular file. */
 export async function putFile(objects: string, path: string): Promise<StoredBytes> {
   const source = await openSource(path);
-  const temporary = join(objects, `tmp-${randomBytes(8).toString('hex')}`);
+  const temporary = join(objects, temporaryName());
   try {
     await mkdir(objects, { recursive: true });
     const stored = await copyHashed(source, temporary);
