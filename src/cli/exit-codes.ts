@@ -29,6 +29,7 @@ const INPUT_CODES: readonly ErrorCode[] = [
   'CAF_DB_DRAFT',
   'CAF_DB_STATE',
   'CAF_DB_REF',
+  'CAF_DB_NO_BASE',
 ];
 
 const FAILED_CODES: readonly ErrorCode[] = [
@@ -42,6 +43,8 @@ const FAILED_CODES: readonly ErrorCode[] = [
   'CAF_NOT_CONVERGED',
   'CAF_DB_NOT_FOUND',
   'CAF_DB_REF_MOVED',
+  'CAF_DB_CONFLICT',
+  'CAF_DB_UPDATE',
 ];
 
 /** What is not listed is trouble: better a 3 too many than a damaged result taken for a mistake in the input. */

@@ -1,7 +1,8 @@
 // What differs between two views, by interval and not by row. Pure, linear in the number of segments.
-import { FOREVER, type Iov, keysToIov } from '../domain/iov.ts';
+import { type Iov, keysToIov } from '../domain/iov.ts';
 import type { NameView } from './content.ts';
 import { compareNames } from './identity.ts';
+import { byName, type Held, sweep } from './sweep.ts';
 
 export interface Change {
   readonly name: string;
@@ -17,37 +18,30 @@ interface Views {
 }
 
 /** Changes sorted by name, then start; neighbours with the same from and to are one. */
-export function diffViews(a: Views, b: Views): readonly Change[] {
-  const names = [...new Set([...a.names(), ...b.names()])].sort(compareNames);
-  return names.flatMap((name) => diffName(name, a.view(name), b.view(name)));
+export const diffViews = (a: Views, b: Views): readonly Change[] => diffSegments([...segmentsIn(a)], [...segmentsIn(b)]);
+
+/** Each list is disjoint and sorted by lo within a name. */
+export function diffSegments(a: readonly Held[], b: readonly Held[]): readonly Change[] {
+  const [left, right] = [byName(a), byName(b)];
+  const names = [...new Set([...left.keys(), ...right.keys()])].sort(compareNames);
+  return names.flatMap((name) => diffName(name, left.get(name) ?? [], right.get(name) ?? []));
 }
 
-function diffName(name: string, a: NameView | null, b: NameView | null): readonly Change[] {
+function diffName(name: string, a: readonly Held[], b: readonly Held[]): readonly Change[] {
   const changes: { lo: number; hi: number; from: string | null; to: string | null }[] = [];
-  const left = cursor(a);
-  const right = cursor(b);
-  for (let lo = 0; lo <= FOREVER; ) {
-    const from = left(lo);
-    const to = right(lo);
-    const hi = Math.min(from.until, to.until);
-    if (from.sha256 !== to.sha256) {
-      const last = changes.at(-1);
-      if (last !== undefined && last.hi === lo - 1 && last.from === from.sha256 && last.to === to.sha256) last.hi = hi;
-      else changes.push({ lo, hi, from: from.sha256, to: to.sha256 });
-    }
-    lo = hi + 1;
+  for (const { lo, hi, held } of sweep([a, b])) {
+    const [from = null, to = null] = held.map((one) => one?.payload.sha256 ?? null);
+    if (from === to) continue;
+    const last = changes.at(-1);
+    if (last !== undefined && last.hi === lo - 1 && last.from === from && last.to === to) last.hi = hi;
+    else changes.push({ lo, hi, from, to });
   }
   return changes.map(({ lo, hi, from, to }) => ({ name, iov: keysToIov(lo, hi), from, to }));
 }
 
-/** What holds at a key and until where; keys must be asked in rising order. */
-function cursor(view: NameView | null): (key: number) => { readonly sha256: string | null; readonly until: number } {
-  let at = 0;
-  return (key) => {
-    while (view !== null && key > (view.hi[at] ?? FOREVER)) at += 1;
-    const lo = view?.lo[at];
-    if (view === null || lo === undefined) return { sha256: null, until: FOREVER };
-    if (key < lo) return { sha256: null, until: lo - 1 };
-    return { sha256: view.payloads[at]?.sha256 ?? null, until: view.hi[at] ?? FOREVER };
-  };
+function* segmentsIn(views: Views): Generator<Held> {
+  for (const name of views.names()) {
+    const view = views.view(name);
+    for (const [at, payload] of (view?.payloads ?? []).entries()) yield { name, lo: view?.lo[at] ?? 0, hi: view?.hi[at] ?? 0, payload };
+  }
 }

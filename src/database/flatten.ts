@@ -5,7 +5,7 @@ import { CafError } from '../domain/errors.ts';
 import { type Iov, keysToIov } from '../domain/iov.ts';
 import { extensionOf, valueVersion } from '../payloads/name.ts';
 import { hasObject, objectPath } from '../payloads/store.ts';
-import type { ChainLock } from '../worker/contract.ts';
+import type { ChainLock, ChainMember } from '../worker/contract.ts';
 import { type MaterialSegment, type OpenChain, openChain, viewIdOfSegments } from './chain.ts';
 import { type PayloadRow, takeRevision } from './content.ts';
 import { payloadFileName } from './layout.ts';
@@ -30,33 +30,43 @@ export interface FlattenOptions {
 export async function flattenChain(lock: ChainLock, options: FlattenOptions): Promise<PublishedVersion> {
   const chain = openChain(lock, options.objects === undefined ? {} : { objects: options.objects });
   try {
-    const parents = lock.databases.map((member): ParentInput => {
-      if (member.versionId !== null) {
-        return { role: 'merge', versionId: member.versionId, locator: relative(resolve(options.directory), member.path) };
-      }
-      throw new CafError('CAF_DB_DRAFT', `${member.path} is the draft of a running iteration and has no version yet`, {
-        hint: 'Flatten once the iteration has been published.',
-      });
-    });
-    const segments = chain.materialise(options.range);
-    const flat = await publishFrom(inputOf(chain, segments, parents, options.message), {
-      directory: options.directory,
-      objects: options.objects ?? null,
-      sourceOf: sourcesOf(chain, segments, options.objects),
-    });
-    if (flat.viewId !== viewIdOfSegments(segments)) throw new Error(`flattening changed the view of ${flat.directory}`);
-    return flat;
+    const parents = lock.databases.map((member) => parentOf(member, 'merge', options.directory));
+    return await publishSegments(chain, chain.materialise(options.range), { ...options, parents, producedBy: lock });
   } finally {
     chain.close();
   }
 }
 
-function inputOf(
+/** CAF_DB_DRAFT for the draft of a running iteration. */
+export function parentOf(member: ChainMember, role: ParentInput['role'], directory: string): ParentInput {
+  if (member.versionId !== null) return { role, versionId: member.versionId, locator: relative(resolve(directory), member.path) };
+  throw new CafError('CAF_DB_DRAFT', `${member.path} is the draft of a running iteration and has no version yet`, {
+    hint: 'Use it once the iteration has been published.',
+  });
+}
+
+export interface PublishSegments extends FlattenOptions {
+  readonly parents: readonly ParentInput[];
+  /** The chain it was made of, where it was one. */
+  readonly producedBy: ChainLock | null;
+}
+
+/** A database of segments that were taken from the chain's members and perhaps edited; who made what is kept. */
+export async function publishSegments(
   chain: OpenChain,
   segments: readonly MaterialSegment[],
-  parents: readonly ParentInput[],
-  message: string | undefined,
-): DatabaseInput {
+  options: PublishSegments,
+): Promise<PublishedVersion> {
+  const flat = await publishFrom(inputOf(chain, segments, options), {
+    directory: options.directory,
+    objects: options.objects ?? null,
+    sourceOf: sourcesOf(chain, segments, options.objects),
+  });
+  if (flat.viewId !== viewIdOfSegments(segments)) throw new Error(`the view of ${flat.directory} is not what was meant`);
+  return flat;
+}
+
+function inputOf(chain: OpenChain, segments: readonly MaterialSegment[], { parents, message, producedBy }: PublishSegments): DatabaseInput {
   const transactions: TransactionInput[] = [];
   const numbers = new Map<string, number>();
   const databases = chain.lock.databases.map((_, index) => chain.database(index));
@@ -85,7 +95,7 @@ function inputOf(
       transaction: numberOf(segment),
     };
   });
-  return { entries, transactions, parents, chain: chain.lock };
+  return { entries, transactions, parents, chain: producedBy };
 }
 
 const transactionsBySeq = (entries: readonly { readonly seq: number; readonly transaction: number }[]): ReadonlyMap<number, number> =>

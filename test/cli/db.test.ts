@@ -144,6 +144,37 @@ describe('caf db', () => {
     expect((await caf(root, 'reindex')).out).toMatch(/3 versions, 2 changes of names/);
   });
 
+  it('merges, updates and repairs into new directories, with a note or as a dry run', async () => {
+    const { root } = await bench();
+    const dry = await caf(root, 'merge', 'a', 'b', '--base', 'none', '--dry-run');
+    expect([dry.code, dry.err]).toEqual([1, '']);
+    expect(dry.out).toMatch(/from no common version {3}0 conflicts decided {3}2 open/);
+    const refused = await caf(root, 'merge', 'a', 'b', '--base', 'none', '--into', 'm', '--note', 'x');
+    expect([refused.code, existsSync(join(root, 'm'))]).toEqual([1, false]);
+    expect(refused.err).toMatch(/CAF_DB_CONFLICT[\s\S]*Alignment 1,0,1,4/);
+    const { conflicts } = JSON.parse((await caf(root, 'merge', 'a', 'b', '--base', 'none', '--dry-run', '--json')).out);
+    writeFileSync(join(root, 'merge.json'), JSON.stringify({ conflicts: conflicts.map((one: object) => ({ ...one, take: 'ours' })) }));
+    const merged = await caf(root, 'merge', 'a', 'b', '--base', 'none', '--resolve', 'merge.json', '--into', 'm', '--note', 'x');
+    expect([merged.code, merged.err]).toEqual([0, '']);
+    expect(JSON.parse((await caf(root, 'diff', 'a', 'm', '--json')).out).changes.map(({ iov }: { iov: number[] }) => iov)).toEqual([
+      [0, 0, 0, -1],
+    ]);
+
+    expect((await caf(root, 'fill-gaps', 'a', '--into', 'f')).err).toMatch(/needs a note/);
+    expect((await caf(root, 'fill-gaps', 'values', '--open-last', '--dry-run')).out).toMatch(
+      /Pedestals +7:13 – open[\s\S]*nothing was made/,
+    );
+    const extended = await caf(root, 'extend', 'values', 'Pedestals', '--iov', '9,0,9,-1', '--into', 'e', '--note', 'cosmics', '--json');
+    expect(JSON.parse(extended.out)).toMatchObject({ changes: [{ iov: [9, 0, 9, -1], from: null }], published: { entries: 2 } });
+    const update = await caf(root, 'running-update', 'b', 'values', '--allow-closed', '--run', '7', '0', '--dry-run');
+    expect(update.out).toMatch(/is committed; this chain takes only[\s\S]*create +Pedestals +7:12[\s\S]*nothing was made/);
+    expect((await caf(root, 'running-update', 'b', 'a', '--run', '1', '0', '--dry-run')).err).toMatch(
+      /CAF_DB_UPDATE[\s\S]*Alignment 1,5,-1,-1\s+overlaps the one before/,
+    );
+    expect((await caf(root, 'running-update', 'b', 'a', '--run', '1,0,3', '--dry-run')).err).toMatch(/found 3 numbers/);
+    expect((await caf(root, 'running-update', 'b', 'a', '--run', '1', '0', '--simple', '--fix-closed')).code).toBe(2);
+  });
+
   it('verifies, and ends with 1 when something is wrong', async () => {
     const { root } = await bench();
     const sound = await caf(root, 'verify', 'a');

@@ -148,62 +148,68 @@ describe('a materialised chain', () => {
     expect(existsSync(join(bench.root, 'flat'))).toBe(false);
   });
 
-  it('answers like brute force, alone and flattened, for random chains (T28)', async () => {
-    const run = fc.tuple(fc.nat(7), fc.nat(13));
-    const end = fc.constantFrom('run', 'experiment', 'forever');
-    const interval = fc.tuple(run, run, end).map(([[e, r], [f, s], kind]): Iov => {
-      if (kind === 'forever') return [e, r, -1, -1];
-      if (kind === 'experiment') return [e, r, Math.max(e, f), -1];
-      return e < f || (e === f && r <= s) ? [e, r, f, s] : [f, s, e, r];
-    });
-    const entry = fc.tuple(fc.constantFrom('A', 'B'), fc.constantFrom('x', 'y', 'z'), interval);
-    const databases = fc.array(fc.array(entry, { minLength: 1, maxLength: 6 }), { minLength: 3, maxLength: 3 });
-    await fc.assert(
-      fc.asyncProperty(databases, async (chainRows) => {
-        const bench = new Bench();
-        const labels = chainRows.map((_, index) => `db${index}`);
-        for (const [index, rows] of chainRows.entries()) await bench.publish(labels[index]!, rows);
-        const lock = bench.lock(...labels);
-        const flat = await flattenChain(lock, { directory: join(bench.root, 'flat'), objects: bench.objects });
-        const chain = openChain(lock);
-        const flattened = bench.chain('flat');
-        expect(flat.viewId).toBe(viewIdOfSegments(chain.materialise()));
-        for (const name of ['A', 'B']) {
-          for (let e = 0; e < 8; e++) {
-            for (let r = 0; r < 14; r++) {
-              const bestOf = (rows: readonly Row[]) => rows.findLast(([n, , iov]) => n === name && contains(iov as Iov, [e, r]));
-              const layer = chainRows.findIndex((rows) => bestOf(rows) !== undefined);
-              const expected = layer === -1 ? undefined : bestOf(chainRows[layer]!);
-              const answer = chain.lookup(name, [e, r]);
-              expect(answer?.sha256).toBe(expected && sha256(expected[1]));
-              expect(flattened.lookup(name, [e, r])?.sha256).toBe(answer?.sha256);
-              if (answer === null || expected === undefined) continue;
-              expect(answer.label).toBe(`db${layer}`);
-              expect(answer.iov).toEqual(expected[2]);
-              expect(contains(answer.effective, [e, r])).toBe(true);
-              for (const probe of [answer.effective.slice(0, 2), answer.effective.slice(2)] as unknown as Run[]) {
-                if (probe[0] < 0 || probe[1] < 0) continue;
-                expect(chain.lookup(name, probe)).toMatchObject({
-                  sha256: answer.sha256,
-                  label: answer.label,
-                  effective: answer.effective,
-                });
+  it.each([
+    { fewest: 3, most: 3, numRuns: 60 },
+    { fewest: 1, most: 6, numRuns: 25 },
+  ])(
+    'answers like brute force, alone and flattened, for random chains of $fewest to $most databases (T28)',
+    async ({ fewest, most, numRuns }) => {
+      const run = fc.tuple(fc.nat(7), fc.nat(13));
+      const end = fc.constantFrom('run', 'experiment', 'forever');
+      const interval = fc.tuple(run, run, end).map(([[e, r], [f, s], kind]): Iov => {
+        if (kind === 'forever') return [e, r, -1, -1];
+        if (kind === 'experiment') return [e, r, Math.max(e, f), -1];
+        return e < f || (e === f && r <= s) ? [e, r, f, s] : [f, s, e, r];
+      });
+      const entry = fc.tuple(fc.constantFrom('A', 'B'), fc.constantFrom('x', 'y', 'z'), interval);
+      const databases = fc.array(fc.array(entry, { minLength: 1, maxLength: 6 }), { minLength: fewest, maxLength: most });
+      await fc.assert(
+        fc.asyncProperty(databases, async (chainRows) => {
+          const bench = new Bench();
+          const labels = chainRows.map((_, index) => `db${index}`);
+          for (const [index, rows] of chainRows.entries()) await bench.publish(labels[index]!, rows);
+          const lock = bench.lock(...labels);
+          const flat = await flattenChain(lock, { directory: join(bench.root, 'flat'), objects: bench.objects });
+          const chain = openChain(lock);
+          const flattened = bench.chain('flat');
+          expect(flat.viewId).toBe(viewIdOfSegments(chain.materialise()));
+          for (const name of ['A', 'B']) {
+            for (let e = 0; e < 8; e++) {
+              for (let r = 0; r < 14; r++) {
+                const bestOf = (rows: readonly Row[]) => rows.findLast(([n, , iov]) => n === name && contains(iov as Iov, [e, r]));
+                const layer = chainRows.findIndex((rows) => bestOf(rows) !== undefined);
+                const expected = layer === -1 ? undefined : bestOf(chainRows[layer]!);
+                const answer = chain.lookup(name, [e, r]);
+                expect(answer?.sha256).toBe(expected && sha256(expected[1]));
+                expect(flattened.lookup(name, [e, r])?.sha256).toBe(answer?.sha256);
+                if (answer === null || expected === undefined) continue;
+                expect(answer.label).toBe(`db${layer}`);
+                expect(answer.iov).toEqual(expected[2]);
+                expect(contains(answer.effective, [e, r])).toBe(true);
+                for (const probe of [answer.effective.slice(0, 2), answer.effective.slice(2)] as unknown as Run[]) {
+                  if (probe[0] < 0 || probe[1] < 0) continue;
+                  expect(chain.lookup(name, probe)).toMatchObject({
+                    sha256: answer.sha256,
+                    label: answer.label,
+                    effective: answer.effective,
+                  });
+                }
               }
             }
           }
-        }
-        const segments = chain.segments().map(({ name, iov }) => [name, iov] as const);
-        for (const [index, [name, iov]] of segments.entries()) {
-          const before = segments[index - 1];
-          if (before?.[0] === name) expect(contains(before[1], [iov[0], iov[1]])).toBe(false);
-        }
-        chain.close();
-        flattened.close();
-        rmSync(bench.root, { recursive: true });
-      }),
-      { numRuns: 60 },
-    );
-  });
+          const segments = chain.segments().map(({ name, iov }) => [name, iov] as const);
+          for (const [index, [name, iov]] of segments.entries()) {
+            const before = segments[index - 1];
+            if (before?.[0] === name) expect(contains(before[1], [iov[0], iov[1]])).toBe(false);
+          }
+          chain.close();
+          flattened.close();
+          rmSync(bench.root, { recursive: true });
+        }),
+        { numRuns },
+      );
+    },
+  );
 });
 
 describe('the lock of a chain', () => {

@@ -5,6 +5,7 @@ import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
 import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
@@ -27,6 +28,7 @@ export function registerDb(program: Command, io: Io): void {
   registerExchange(db, io);
   registerState(db, io);
   registerNames(db, io);
+  registerEdits(db, io);
 }
 
 function registerShow(db: Command, io: Io): void {

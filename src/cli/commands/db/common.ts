@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { CafError } from '../../../domain/errors.ts';
-import { type Iov, parseIov } from '../../../domain/iov.ts';
+import { checkRun, type Iov, parseIov, type Run } from '../../../domain/iov.ts';
 import { shortPath } from '../../../report/error-text.ts';
 import { styleFor } from '../../../report/style.ts';
 import type { Io } from '../../io.ts';
@@ -45,6 +45,19 @@ export async function databaseAt(io: Io, text: string): Promise<string> {
     if (error instanceof CafError && error.code === 'CAF_RESULTS_NOT_FOUND') return path;
     throw error;
   }
+}
+
+/** `--run 1 2` or `--run 1,2` */
+export function runArgument(text: string, before: readonly number[] = []): readonly number[] {
+  return [...before, ...text.split(',').map(wholeNumber)];
+}
+
+/** Two numbers collected by runArgument. CAF_USAGE for another count, CAF_IOV_* for what is no run. */
+export function runOf(numbers: readonly number[], option: string): Run {
+  if (numbers.length === 2) return checkRun(numbers);
+  throw new CafError('CAF_USAGE', `${option} takes an experiment and a run, found ${numbers.length} numbers`, {
+    hint: `Write for instance: ${option} 7 12`,
+  });
 }
 
 export const dryRun = () => new Option('--dry-run', 'only say what would be done');
