@@ -1,5 +1,8 @@
 // What `caf db` says to people about versions: states, names and their history. Pure.
+import { bytesText } from '../../database/filesystem.ts';
+import type { GarbageReport } from '../../database/gc.ts';
 import type { Listing, NamedVersion } from '../../database/names.ts';
+import type { PublishReport, RollbackReport } from '../../database/publish-campaign.ts';
 import type { RefChange } from '../../database/refs-file.ts';
 import type { StateChange } from '../../database/state.ts';
 import { count, drawTable, oneLine } from '../../report/text.ts';
@@ -62,4 +65,35 @@ export function drawReflog(changes: readonly RefChange[], { style }: DrawContext
   ]);
   const [header = '', ...lines] = drawTable(['at', 'name', 'from', '', 'to', 'by', 'why'], rows);
   return [style.paint('dim', header), ...lines, '', count(changes.length, 'change')];
+}
+
+export function drawPublication(
+  { tag, directory, versionId, previous, changes }: PublishReport,
+  { style, short }: DrawContext,
+): readonly string[] {
+  if (versionId === null) return [`would be published as ${tag}, in ${short(directory)}${previous === null ? '' : `, after ${previous}`}`];
+  const head = `${style.mark('done')} published as ${tag}   version ${shortId(versionId)}   ${short(directory)}`;
+  if (previous === null) return [head];
+  return [
+    head,
+    `  ${changes ?? 'an unknown number of'} intervals differ from ${previous}   caf db diff ${previous} ${tag}   back: caf db rollback`,
+  ];
+}
+
+export const drawRollback = ({ from, to, directory, dryRun }: RollbackReport, { style, short }: DrawContext): readonly string[] => [
+  `${dryRun ? 'would be:' : style.mark('done')} published ${style.arrow} ${to}   before: ${from}   ${short(directory)}`,
+];
+
+export function drawGarbage(report: GarbageReport, { style }: DrawContext): readonly string[] {
+  const { dead, leftovers, expired, kept, swept } = report;
+  const bytes = dead.reduce((sum, { size }) => sum + size, 0);
+  const rows = dead.map(({ sha256, size, storedAt }) => [sha256, bytesText(size), storedAt]);
+  const [header = '', ...lines] = drawTable(['object', 'size', 'stored at'], rows);
+  const verb = swept ? ['moved to the trash', 'removed', 'deleted for good'] : ['not needed', 'left behind', 'in the trash long enough'];
+  return [
+    ...(dead.length === 0 ? [] : [style.paint('dim', header), ...lines, '']),
+    `${swept ? style.mark('done') : style.mark('warning')} ${count(dead.length, 'object')} ${verb[0]} (${bytesText(bytes)})   ${leftovers.length} ${verb[1]}   ${expired.length} ${verb[2]}`,
+    `  ${kept.referenced} are referred to, ${kept.young} are younger than the grace period`,
+    ...(swept || dead.length + leftovers.length + expired.length === 0 ? [] : ['  nothing was touched: caf db gc --delete']),
+  ];
 }

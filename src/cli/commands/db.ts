@@ -7,6 +7,7 @@ import type { Io } from '../io.ts';
 import { answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
 import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
+import { registerKeep } from './db/keep.ts';
 import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
 import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
@@ -29,6 +30,7 @@ export function registerDb(program: Command, io: Io): void {
   registerState(db, io);
   registerNames(db, io);
   registerEdits(db, io);
+  registerKeep(db, io);
 }
 
 function registerShow(db: Command, io: Io): void {
