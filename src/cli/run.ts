@@ -8,6 +8,7 @@ import type { CampaignSpec } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { CafEvent } from '../domain/event.ts';
 import { nearest } from '../domain/nearest.ts';
+import { compileLess, keepHeapSmall } from '../host/lean-memory.ts';
 import { drawPlan } from '../report/draw-plan.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
@@ -24,6 +25,7 @@ import { VERSION } from './version.ts';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function runCommand(options: RunOptions, io: Io): Promise<void> {
+  keepHeapSmall();
   const campaign = await readCampaign(options, io);
   const { spec } = campaign;
   const only = onlyOf(options, spec);
@@ -65,6 +67,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     return;
   }
 
+  compileLess();
   const [{ openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
     import('../database/journal.ts'),
     import('../report/log-file.ts'),
