@@ -9,7 +9,8 @@ import { waitingJobs } from './configs.ts';
 import { peakBytes } from './measure.ts';
 
 const CAF = fileURLToPath(new URL('../bin/caf.js', import.meta.url));
-const SETTLE_MS = 5000;
+/** Until then planning is over, and the garbage it left is collected: both happen once. */
+const SETTLE_MS = 15_000;
 const WATCH_MS = 30_000;
 
 export const waiting: Benchmark = {

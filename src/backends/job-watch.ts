@@ -39,8 +39,8 @@ export interface Watch {
 const FIRST_SAMPLES_MS = [100, 250, 500];
 const SAMPLE_MS = 1000;
 const FULL_LOOK_MS = 10_000;
-/** Looking at processes may use this share of one core, whatever their number. */
-const LOOKING_SHARE = 0.001;
+/** Looking at processes may use this share of one core, whatever their number; twice, for the trees and for the sessions. */
+const LOOKING_SHARE = 0.0005;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export function createJobWatch(maxLogBytes: number): JobWatch {
