@@ -1,5 +1,5 @@
 // One calibration, one job, one algorithm, three iterations, against the Node children that load the config: one collector, three strategies.
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Benchmark, caf, floor, times } from './benchmark.ts';
 import { iterations } from './configs.ts';
@@ -12,6 +12,7 @@ export const threeIterations: Benchmark = {
   run: async (directory, rounds) => {
     const config = join(directory, 'caf.config.ts');
     writeFileSync(config, iterations(ITERATIONS));
+    let round = 0;
     const { floor: children, caf: own } = await compare(
       2 * rounds,
       async () => {
@@ -19,8 +20,8 @@ export const threeIterations: Benchmark = {
         return { ...cost, wall: Number(cost.stdout) };
       },
       async () => {
-        rmSync(join(directory, 'calibration_results'), { recursive: true, force: true });
-        return caf(['run', '--quiet'], directory);
+        round += 1;
+        return caf(['run', '--quiet', '--output', `results-${round}`], directory);
       },
     );
     const ratio = own.wall / children.wall;

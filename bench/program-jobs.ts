@@ -1,21 +1,22 @@
 // Trivial program jobs on two slots, journal and all, against the same spawns from bare Node; and that ten times as many cost ten times as much.
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Benchmark, caf, floor, MB, megabytes, times } from './benchmark.ts';
 import { programJobs } from './configs.ts';
 import { type Compared, compare } from './measure.ts';
 
 const SLOTS = 2;
-const OUTPUT = 'calibration_results';
 
 async function compareJobs(directory: string, jobs: number, rounds: number): Promise<Compared> {
   writeFileSync(join(directory, 'caf.config.ts'), programJobs(jobs, SLOTS));
+  let round = 0;
   return compare(
     rounds,
     () => floor('spawns', [String(jobs), String(SLOTS)]),
-    async () => {
-      rmSync(join(directory, OUTPUT), { recursive: true, force: true });
-      return caf(['run', '--quiet'], directory);
+    () => {
+      // A new one each time: ext4 makes files slowly for some seconds after many were removed.
+      round += 1;
+      return caf(['run', '--quiet', '--output', `results-${jobs}-${round}`], directory);
     },
   );
 }

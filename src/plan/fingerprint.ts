@@ -47,7 +47,7 @@ export interface FingerprintInput {
   readonly code: { readonly collectors: string; readonly algorithms: string; readonly files: Readonly<Record<string, string>> };
   /** The calibration's databases, then the config's, highest priority first. */
   readonly databases: readonly { readonly label: string; readonly versionId: string }[];
-  /** In topological order. */
+  /** In topological order; of very many only the direct ones. */
   readonly ancestors: readonly string[];
   readonly requestedIov: Iov | null;
   /** SHA-256 as hex, say. */

@@ -12,6 +12,8 @@ export interface Graph {
   readonly order: readonly string[];
   /** Everything `name` waits for, in the order above. Computed anew by each call: all of them together may be quadratically many. */
   ancestors(name: string): readonly string[];
+  /** The same where these are at most `limit`; else null, found out in time that the limit bounds. */
+  ancestorsUpTo(limit: number, name: string): readonly string[] | null;
   /** Everything that waits for `name`, in the order above. Computed anew by each call. */
   descendants(name: string): readonly string[];
 }
@@ -55,19 +57,23 @@ export function buildGraph(nodes: readonly GraphNode[]): Result<Graph, Circle> {
   if (order.length < dependencies.size) return err(findCircle(dependencies, waitsFor));
 
   const position = new Map(order.map((name, index) => [name, index]));
-  const reach = (from: string, edges: (name: string) => Iterable<string>): readonly string[] => {
+  const dependenciesOf = (name: string): Iterable<string> => dependencies.get(name) ?? [];
+  const reachUpTo = (limit: number, from: string, edges: (name: string) => Iterable<string>): readonly string[] | null => {
     const found = new Set<string>();
     const open = [...edges(from)];
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (found.has(name)) continue;
       found.add(name);
+      if (found.size > limit) return null;
       for (const next of edges(name)) open.push(next);
     }
     return [...found].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
   };
+  const reach = (from: string, edges: (name: string) => Iterable<string>): readonly string[] => reachUpTo(Infinity, from, edges) ?? [];
   return ok({
     order,
-    ancestors: (name) => reach(name, (from) => dependencies.get(from) ?? []),
+    ancestors: (name) => reach(name, dependenciesOf),
+    ancestorsUpTo: (limit, name) => reachUpTo(limit, name, dependenciesOf),
     descendants: (name) => reach(name, (from) => dependents.get(from) ?? []),
   });
 }

@@ -88,6 +88,9 @@ export interface CodeOfCampaign {
   ): { readonly collectors: string; readonly algorithms: string; readonly files: Readonly<Record<string, string>> };
 }
 
+/** Ancestors that a fingerprint names all, in their order, which is also that of the database chain. */
+const MAX_ANCESTORS_KEPT = 100;
+
 const NOTHING_YET = { checkpoint: 'init', iteration: 0 } as const;
 
 /** Throws CafError with all problems at once: missing inputs, a circle of dependencies, databases that are none. */
@@ -137,7 +140,9 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
         databases: members.flatMap((member) =>
           member === null ? [] : [{ label: member.label, versionId: member.versionId ?? member.contentId }],
         ),
-        ancestors: graph.value.ancestors(name),
+        // In a long chain all would be quadratically many. The direct ones are enough: what changes one of the others has it done again, and with
+        // it all that wait for it.
+        ancestors: graph.value.ancestorsUpTo(MAX_ANCESTORS_KEPT, name) ?? calibration.dependsOn,
         digest,
       }),
     );

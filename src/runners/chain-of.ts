@@ -23,12 +23,12 @@ export function chainOf(hands: Hands, calibration: CalibrationSpec, iteration: n
   const { output } = hands.spec;
   const previous = range(iteration)
     .reverse()
-    .map((n) => describe('previous', join(iterationDirectory(output, calibration.name, n), 'localdb'), `${calibration.name}/${n}`));
+    .map((n) => describe(hands, 'previous', join(iterationDirectory(output, calibration.name, n), 'localdb'), `${calibration.name}/${n}`));
   const ancestors = [...hands.plan.ancestors(calibration.name)]
     .reverse()
     .map((name) => ({ name, path: join(output, name, 'localdb') }))
     .filter(({ path }) => existsSync(path))
-    .map(({ name, path }) => describe('dependency', path, name));
+    .map(({ name, path }) => describe(hands, 'dependency', path, name));
   const users = [...calibration.databases, ...hands.spec.databases]
     .map((path) => hands.plan.database(path))
     .map((member): Member => ({ role: 'user', member }));
@@ -41,9 +41,15 @@ export function chainOf(hands: Hands, calibration: CalibrationSpec, iteration: n
   };
 }
 
-const describe = (role: ParentInput['role'], path: string, label: string): Member => ({
-  role,
-  member: { ...describeUsable(path), label },
-});
+/** What was published stays as it is while this invocation lasts: a long chain would otherwise be opened once for each of its members. */
+const described = new WeakMap<Hands, Map<string, Member>>();
+
+function describe(hands: Hands, role: ParentInput['role'], path: string, label: string): Member {
+  const known = described.get(hands) ?? new Map<string, Member>();
+  described.set(hands, known);
+  const member = known.get(path) ?? { role, member: { ...describeUsable(path), label } };
+  known.set(path, member);
+  return member;
+}
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

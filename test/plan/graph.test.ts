@@ -87,6 +87,8 @@ describe('size', () => {
     const list = Array.from({ length: 10_000 }, (_, index) => ({ name: `c${index}`, dependsOn: index === 0 ? [] : [`c${index - 1}`] }));
     const graph = graphOf(list.toReversed());
     expect(graph.order[9_999]).toBe('c9999');
+    expect(graph.ancestorsUpTo(3, 'c9999')).toBeNull();
+    expect(graph.ancestorsUpTo(3, 'c3')).toEqual(['c0', 'c1', 'c2']);
     expect(graph.ancestors('c9999').length).toBe(9_999);
     expect(graph.descendants('c0').at(-1)).toBe('c9999');
   });
