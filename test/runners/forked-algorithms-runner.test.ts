@@ -596,7 +596,11 @@ os.rename('result.json.new', 'result.json')
       `ln -s job.json link; echo '{"result":"ok","payloads":[{"name":"Table","file":"link"}]}' > result.json`,
       /is a symbolic link/,
     ],
-    ['commits neither value nor file', `echo '{"result":"ok","payloads":[{"name":"Table"}]}' > result.json`, /neither "value" nor "file"/],
+    [
+      'commits neither value nor file',
+      `echo '{"result":"ok","payloads":[{"name":"Table"}]}' > result.json`,
+      /none of "value", "file" and "parts"/,
+    ],
   ];
   it('fail with the reason in every way we know of', async () => {
     bench.addJob(failures.map((_, run) => [[7, run], 'adc', 1]));
