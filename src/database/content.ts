@@ -73,16 +73,26 @@ export function resolveContent(inputs: readonly EntryInput[]): Content {
 /** The view of the entries of one name, in commit order. */
 export function viewOfEntries(entries: readonly EntryRow[]): NameView {
   const parts = coalesce(paintEntries(entries), (a, b) => entries[a]?.payload === entries[b]?.payload);
-  const winners = Array.from(parts.winner, (index) => entries[index] as EntryRow);
-  return { lo: parts.lo, hi: parts.hi, payloads: winners.map((entry) => entry.payload), seqs: winners.map((entry) => entry.seq) };
+  const payloads = new Array<PayloadRow>(parts.length);
+  const seqs = new Array<number>(parts.length);
+  for (let part = 0; part < parts.length; part++) {
+    const entry = entries[parts.winner[part] ?? 0] as EntryRow;
+    payloads[part] = entry.payload;
+    seqs[part] = entry.seq;
+  }
+  return { lo: parts.lo, hi: parts.hi, payloads, seqs };
 }
 
 /** Which entry wins where, parts of different entries kept apart even when they carry the same bytes. */
-export const paintEntries = (entries: readonly EntryRow[]): Parts =>
-  paint(
-    Float64Array.from(entries, (entry) => entry.lo),
-    Float64Array.from(entries, (entry) => entry.hi),
-  );
+export function paintEntries(entries: readonly EntryRow[]): Parts {
+  const lo = new Float64Array(entries.length);
+  const hi = new Float64Array(entries.length);
+  for (let index = 0; index < entries.length; index++) {
+    lo[index] = entries[index]?.lo ?? 0;
+    hi[index] = entries[index]?.hi ?? 0;
+  }
+  return paint(lo, hi);
+}
 
 /** All segments, sorted by name, then start. */
 export function* segmentsOf(views: ReadonlyMap<string, NameView>): Generator<IdentitySegment> {
@@ -100,10 +110,21 @@ type ContentPayload = Content['payloads'][number];
 class PayloadTable {
   readonly rows: ContentPayload[] = [];
   readonly #byContent = new Map<string, ContentPayload>();
+  /** An import names the same few payloads a million times: the object is known before its digests are compared. */
+  readonly #byObject = new Map<StoredPayload, ContentPayload>();
   readonly #revisions = new Set<string>();
 
   /** Identical bytes under one name are one row. */
   add(payload: StoredPayload): ContentPayload {
+    let row = this.#byObject.get(payload);
+    if (row === undefined) {
+      row = this.#addNew(payload);
+      this.#byObject.set(payload, row);
+    }
+    return row;
+  }
+
+  #addNew(payload: StoredPayload): ContentPayload {
     const known = this.#byContent.get(`${payload.name} ${payload.sha256}`);
     if (known !== undefined) {
       checkSameMeaning(known, payload);

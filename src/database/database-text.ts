@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CafError, type ErrorCode, type Problem } from '../domain/errors.ts';
-import { type Iov, iovOfDigits, parseIov, parseIovLenient } from '../domain/iov.ts';
+import { type Iov, parseIov, parseIovLenient } from '../domain/iov.ts';
 import type { StoredPayload } from '../domain/payload.ts';
 import { errnoOf } from '../payloads/disk.ts';
 import { isPayloadName, payloadStem } from '../payloads/name.ts';
@@ -10,6 +10,7 @@ import { describeParts, readParts } from '../payloads/parts.ts';
 import { indexPayloadFiles } from './layout.ts';
 import { describeFile } from './payload-file.ts';
 import type { EntryInput } from './types.ts';
+import { createUsualLineReader } from './usual-line.ts';
 
 export interface TextLine {
   /** From 1. */
@@ -39,25 +40,30 @@ export interface ParsedText {
   readonly errors: readonly LineProblem[];
 }
 
-/** The usual line, whole: `dbstore/name revision e,r,e,r`. Read a million times, so without cutting it into pieces first. */
-const USUAL = /dbstore\/([A-Za-z0-9_+:-][A-Za-z0-9_.+:-]{0,199}) ([A-Za-z0-9]{1,64}) (\d+),(\d+),(-1|\d+),(-1|\d+)\n/y;
-
 /** `package/name revision e,r,e,r`, `#` begins a comment. Never throws: every bad line is told. `lenient` repairs what Belle II repairs. */
 export function parseDatabaseText(text: string, lenient = false): ParsedText {
   const lines: TextLine[] = [];
+  const rest = scanDatabaseText(text, lenient, (line, name, revision, iov) => void lines.push({ line, name, revision, iov }));
+  return { lines, ...rest };
+}
+
+/** parseDatabaseText line by line: nothing of a good line is kept here. */
+function scanDatabaseText(
+  text: string,
+  lenient: boolean,
+  take: (line: number, name: string, revision: string, iov: Iov) => void,
+): Omit<ParsedText, 'lines'> {
   const warnings: { line: number; message: string }[] = [];
   const errors: LineProblem[] = [];
   const forms = new Map<string, PayloadForm>();
-  const intern = createInterner();
+  const readUsual = createUsualLineReader(text);
   let line = 0;
   for (let at = 0; at <= text.length; ) {
     line += 1;
-    USUAL.lastIndex = at;
-    const usual = USUAL.exec(text);
-    const iov = usual === null ? null : iovOfDigits(usual[3] ?? '', usual[4] ?? '', usual[5] ?? '', usual[6] ?? '');
-    if (usual !== null && iov !== null) {
-      lines.push({ line, name: intern(usual[1] ?? ''), revision: intern(usual[2] ?? ''), iov });
-      at = USUAL.lastIndex;
+    const usual = readUsual(at);
+    if (usual !== null) {
+      take(line, usual.name, usual.revision, usual.iov);
+      at = usual.end;
       continue;
     }
     const end = text.indexOf('\n', at);
@@ -74,25 +80,13 @@ export function parseDatabaseText(text: string, lenient = false): ParsedText {
       const [name, revision, interval] = splitLine(content);
       const read = lenient ? parseIovLenient(interval) : { iov: parseIov(interval), warnings: [] };
       for (const message of read.warnings) warnings.push({ line, message });
-      if (read.iov !== null) lines.push({ line, name: intern(name), revision: intern(revision), iov: read.iov });
+      if (read.iov !== null) take(line, name, revision, read.iov);
     } catch (error) {
       if (!(error instanceof CafError)) throw error;
       errors.push({ line, code: error.code, message: error.message });
     }
   }
-  return { lines, forms, warnings, errors };
-}
-
-/** One string for equal words: a piece of a text keeps the whole text in memory. */
-function createInterner(): (word: string) => string {
-  const words = new Map<string, string>();
-  return (word) => {
-    const known = words.get(word);
-    if (known !== undefined) return known;
-    const own = Buffer.from(word, 'latin1').toString('latin1');
-    words.set(own, own);
-    return own;
-  };
+  return { forms, warnings, errors };
 }
 
 const FORM = /^# caf: (\S+) (\S+) (application\/json(?:;version=[1-9]\d{0,8})?)( intrarun)?\s*$/;
@@ -126,13 +120,15 @@ export interface TextDatabase {
 /** Reads a database.txt and hashes the payload files beside it. CAF_DB_LINE lists every bad line and missing file; then nothing is read. */
 export function readTextDatabase(file: string, lenient = false): TextDatabase {
   const directory = dirname(file);
-  const { lines, forms, warnings, errors } = parseDatabaseText(readText(file), lenient);
+  const text = readText(file);
   const index = indexPayloadFiles(directory);
-  return gatherEntries(lines, errors, warnings, {
+  const lines = createLineGatherer();
+  const { forms, warnings, errors } = scanDatabaseText(text, lenient, lines.add);
+  return lines.finish(errors, warnings, {
     file,
     place: (line) => `${file}:${line}`,
     hint: lenient ? 'Correct these lines.' : 'Correct these lines, or let `caf db import --lenient` repair what Belle II repairs.',
-    find: (line) => locate(index, directory, line, forms.get(`${line.name} ${line.revision}`)),
+    find: (name, revision) => locate(index, directory, name, revision, forms.get(`${name} ${revision}`)),
   });
 }
 
@@ -146,39 +142,67 @@ export interface LineSource {
   place(line: number): string;
   readonly hint: string;
   /** Asked once per name and revision. */
-  find(line: TextLine): Located;
+  find(name: string, revision: string): Located;
 }
 
-/** The payload of each line. CAF_DB_LINE with all problems, those of parsing included. */
-export function gatherEntries(
-  lines: readonly TextLine[],
-  errors: readonly LineProblem[],
-  warnings: ParsedText['warnings'],
-  source: LineSource,
-): TextDatabase {
-  const problems: LineProblem[] = [...errors];
+/** Entries under way: their payloads are looked for when all lines have been read, each once. */
+export function createLineGatherer() {
+  const lines: number[] = [];
+  const wanted: Wanted[] = [];
+  const iovs: Iov[] = [];
   // By name, then revision: no string is made for each line.
-  const known = new Map<string, Map<string, Located>>();
-  const files = new Map<string, string>();
-  const entries: EntryInput[] = [];
-  for (const line of lines) {
-    let revisions = known.get(line.name);
-    if (revisions === undefined) {
-      revisions = new Map();
-      known.set(line.name, revisions);
-    }
-    let found = revisions.get(line.revision);
-    if (found === undefined) {
-      found = source.find(line);
-      revisions.set(line.revision, found);
-      if ('payload' in found) files.set(`${line.name} ${found.payload.sha256}`, found.file);
-    }
-    if ('payload' in found) entries.push({ payload: found.payload, iov: line.iov, transaction: 0, revision: line.revision });
-    else problems.push({ ...found, line: line.line });
-  }
-  if (problems.length === 0) return { entries, files, warnings };
+  const known = new Map<string, Map<string, Wanted>>();
+  return {
+    add(line: number, name: string, revision: string, iov: Iov): void {
+      let revisions = known.get(name);
+      if (revisions === undefined) {
+        revisions = new Map();
+        known.set(name, revisions);
+      }
+      let payload = revisions.get(revision);
+      if (payload === undefined) {
+        payload = { name, revision };
+        revisions.set(revision, payload);
+      }
+      lines.push(line);
+      wanted.push(payload);
+      iovs.push(iov);
+    },
+    /** CAF_DB_LINE with all problems, those of parsing included. */
+    finish(errors: readonly LineProblem[], warnings: ParsedText['warnings'], source: LineSource): TextDatabase {
+      const located = new Map<Wanted, Located>();
+      const files = new Map<string, string>();
+      for (const revisions of known.values()) {
+        for (const payload of revisions.values()) {
+          const found = source.find(payload.name, payload.revision);
+          located.set(payload, found);
+          if ('payload' in found) files.set(`${payload.name} ${found.payload.sha256}`, found.file);
+        }
+      }
+      const problems: LineProblem[] = [...errors];
+      const entries: EntryInput[] = [];
+      for (const [index, payload] of wanted.entries()) {
+        const found = located.get(payload);
+        const iov = iovs[index];
+        if (found === undefined || iov === undefined) throw new Error('a line without its parts');
+        if ('payload' in found) entries.push({ payload: found.payload, iov, transaction: 0, revision: payload.revision });
+        else problems.push({ ...found, line: lines[index] ?? 0 });
+      }
+      refuseProblems(problems, source);
+      return { entries, files, warnings };
+    },
+  };
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly revision: string;
+}
+
+function refuseProblems(problems: readonly LineProblem[], source: LineSource): void {
+  if (problems.length === 0) return;
   const listed = problems
-    .sort((a, b) => a.line - b.line)
+    .toSorted((a, b) => a.line - b.line)
     .map(({ line, code, message }): Problem => ({ path: source.place(line), message: `${message} (${code})` }));
   const first = listed[0];
   throw new CafError(
@@ -202,7 +226,8 @@ function readText(file: string): string {
 function locate(
   index: ReadonlyMap<string, readonly string[]>,
   directory: string,
-  { name, revision }: TextLine,
+  name: string,
+  revision: string,
   form: PayloadForm | undefined,
 ): Located {
   const stem = payloadStem(name, revision);

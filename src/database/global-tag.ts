@@ -6,7 +6,7 @@ import { CafError } from '../domain/errors.ts';
 import { parseIov, parseIovLenient } from '../domain/iov.ts';
 import { errnoOf } from '../payloads/disk.ts';
 import { isPayloadName } from '../payloads/name.ts';
-import { gatherEntries, type LineProblem, type Located, type TextDatabase, type TextLine } from './database-text.ts';
+import { createLineGatherer, type LineProblem, type Located, type TextDatabase } from './database-text.ts';
 import { readHeader } from './image.ts';
 import { describeFile } from './payload-file.ts';
 import { isSqliteError, openReadOnly, type Sqlite } from './sqlite.ts';
@@ -66,7 +66,7 @@ type Row = readonly [
  */
 export function readDump({ file, globalTag }: DumpPath, lenient = false): TextDatabase {
   const rows = readRows(file, globalTag);
-  const lines: TextLine[] = [];
+  const lines = createLineGatherer();
   const warnings: { line: number; message: string }[] = [];
   const errors: LineProblem[] = [];
   const payloads = new Map<string, { readonly md5: string; readonly url: string | null }>();
@@ -77,17 +77,17 @@ export function readDump({ file, globalTag }: DumpPath, lenient = false): TextDa
       const read = lenient ? parseIovLenient(bounds.join(',')) : { iov: parseIov(bounds.join(',')), warnings: [] };
       for (const message of read.warnings) warnings.push({ line, message });
       payloads.set(`${name} ${revision}`, { md5, url });
-      if (read.iov !== null) lines.push({ line, name, revision, iov: read.iov });
+      if (read.iov !== null) lines.add(line, name, revision, read.iov);
     } catch (error) {
       if (!(error instanceof CafError)) throw error;
       errors.push({ line, code: error.code, message: `${name} ${revision}: ${error.message}` });
     }
   }
-  return gatherEntries(lines, errors, warnings, {
+  return lines.finish(errors, warnings, {
     file,
     place: (line) => `${file}: iovs row ${line}`,
     hint: 'Download the global tag with its payloads into the directory of this file; `caf db import --lenient` repairs intervals.',
-    find: ({ name, revision }) => locate(dirname(file), name, revision, payloads.get(`${name} ${revision}`)),
+    find: (name, revision) => locate(dirname(file), name, revision, payloads.get(`${name} ${revision}`)),
   });
 }
 

@@ -5,12 +5,14 @@ import { canonicalJson } from '../payloads/codec.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import type { EntryInput, ParentInput, TransactionInput } from './types.ts';
 
-/** Lines are hashed in groups, so that a million of them never make one string. */
-const LINES_AT_ONCE = 4096;
+const GROUP_CHARACTERS = 1 << 18;
 
 /** Same commits, order included: one line per entry, `name sha256 e,r,e,r`. */
-export const contentIdOf = (entries: readonly EntryInput[]): string =>
-  hashLines(entries, ({ payload, iov }) => identityLine(payload.name, payload.sha256, iov));
+export function contentIdOf(entries: readonly EntryInput[]): string {
+  const hash = createLineHash();
+  for (const { payload, iov } of entries) hash.add(identityLine(payload.name, payload.sha256, iov));
+  return hash.digest();
+}
 
 export interface IdentitySegment {
   readonly name: string;
@@ -24,13 +26,18 @@ export interface IdentitySegment {
  * and carry the same bytes are joined here, so that it does not matter which database of a chain they come from.
  */
 export function viewIdOf(segments: Iterable<IdentitySegment>): string {
-  const joined: { name: string; sha256: string; lo: number; hi: number }[] = [];
+  const hash = createLineHash();
+  let open: { name: string; sha256: string; lo: number; hi: number } | null = null;
   for (const { name, sha256, lo, hi } of segments) {
-    const last = joined.at(-1);
-    if (last !== undefined && last.name === name && last.sha256 === sha256 && last.hi === lo - 1) last.hi = hi;
-    else joined.push({ name, sha256, lo, hi });
+    if (open !== null && open.name === name && open.sha256 === sha256 && open.hi === lo - 1) {
+      open.hi = hi;
+      continue;
+    }
+    if (open !== null) hash.add(identityLine(open.name, open.sha256, keysToIov(open.lo, open.hi)));
+    open = { name, sha256, lo, hi };
   }
-  return hashLines(joined, ({ name, sha256, lo, hi }) => identityLine(name, sha256, keysToIov(lo, hi)));
+  if (open !== null) hash.add(identityLine(open.name, open.sha256, keysToIov(open.lo, open.hi)));
+  return hash.digest();
 }
 
 /** The event "these entries were made by these, on top of those": it fixes all its ancestors (Merkle). */
@@ -74,15 +81,17 @@ const provenanceOf = (transaction: TransactionInput): TransactionInput => ({
   message: transaction.message,
 });
 
-function hashLines<T>(items: readonly T[], line: (item: T) => string): string {
+/** Lines are hashed in groups: a call per line costs more than its hash, and a million of them must never make one string. */
+function createLineHash(): { add(line: string): void; digest(): string } {
   const hash = createHash('sha256');
-  for (let begin = 0; begin < items.length; begin += LINES_AT_ONCE) {
-    hash.update(
-      items
-        .slice(begin, begin + LINES_AT_ONCE)
-        .map(line)
-        .join(''),
-    );
-  }
-  return hash.digest('hex');
+  let group = '';
+  return {
+    add(line) {
+      group += line;
+      if (group.length < GROUP_CHARACTERS) return;
+      hash.update(group);
+      group = '';
+    },
+    digest: () => hash.update(group).digest('hex'),
+  };
 }

@@ -20,6 +20,8 @@ export interface VersionFile {
   readonly contentId: string;
   readonly viewId: string;
   readonly image: string;
+  /** SHA-256 of chain.lock.json; null when there is none, or when the database was written before this was recorded. */
+  readonly lock: string | null;
   readonly parents: readonly Pick<ParentInput, 'role' | 'versionId'>[];
 }
 
@@ -32,6 +34,7 @@ export function formatVersionFile(version: VersionFile): string {
     `content_id ${version.contentId}`,
     `view_id ${version.viewId}`,
     `image_sha256 ${version.image}`,
+    ...(version.lock === null ? [] : [`lock_sha256 ${version.lock}`]),
     ...version.parents.map(({ role, versionId }) => `parent ${role} ${versionId}`),
   ];
   return `${lines.join('\n')}\n`;
@@ -51,7 +54,7 @@ export function parseVersionFile(text: string): VersionFile | null {
     .filter((line) => line.startsWith('parent '))
     .map((line) => line.split(' '))
     .map(([, role = '', id = '']) => ({ role: role as ParentInput['role'], versionId: id }));
-  return { versionId, contentId, viewId, image, parents };
+  return { versionId, contentId, viewId, image, lock: value('lock_sha256'), parents };
 }
 
 /** One line of database.txt, in the form of Belle II. */
@@ -64,17 +67,29 @@ export function formatForm({ name, mediaType, parts }: PayloadRow, revision: str
   return `# caf: ${name} ${revision} ${mediaType}${parts === undefined ? '' : ' intrarun'}\n`;
 }
 
-export function formatDatabaseText(entries: readonly EntryRow[]): string {
-  const described = new Set<PayloadRow>();
-  return entries
-    .map(({ payload, lo, hi }) => {
-      const line = formatLine(payload.name, payload.revision, lo, hi);
-      if (described.has(payload)) return line;
-      described.add(payload);
-      return formatForm(payload, payload.revision) + line;
-    })
-    .join('');
+/** The bytes of database.txt, made in pieces: names, revisions and intervals are ASCII. */
+export function formatDatabaseText(entries: readonly EntryRow[]): Buffer {
+  const pieces: Buffer[] = [];
+  const beginnings = new Map<PayloadRow, string>();
+  let text = '';
+  for (const { payload, lo, hi } of entries) {
+    let beginning = beginnings.get(payload);
+    if (beginning === undefined) {
+      beginning = `dbstore/${payload.name} ${payload.revision} `;
+      beginnings.set(payload, beginning);
+      text += formatForm(payload, payload.revision);
+    }
+    text += `${beginning}${formatIov(keysToIov(lo, hi))}\n`;
+    if (text.length > PIECE_CHARACTERS) {
+      pieces.push(Buffer.from(text, 'latin1'));
+      text = '';
+    }
+  }
+  pieces.push(Buffer.from(text, 'latin1'));
+  return Buffer.concat(pieces);
 }
+
+const PIECE_CHARACTERS = 1 << 18;
 
 export const payloadFileName = (payload: Pick<PayloadRow, 'name' | 'revision'>, extension: string): string =>
   `${payloadStem(payload.name, payload.revision)}${extension}`;

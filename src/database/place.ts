@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { diskError, errnoOf, syncPaths } from '../payloads/disk.ts';
 import { copyHashed, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
+import { readFileSystem } from './filesystem.ts';
 
 /** Where the bytes of a payload lie. `mayLink`: the file is never changed (an object, a file of a sealed database). */
 export interface PayloadSource {
@@ -23,7 +24,7 @@ export async function placePayload(
   target: string,
 ): Promise<'linked' | 'copied'> {
   try {
-    if (source.mayLink && link(source.path, target)) {
+    if (source.mayLink && !isOnNetwork(target) && link(source.path, target)) {
       const { size } = statSync(target);
       if (size === payload.size) return 'linked';
       throw payloadCorrupt(source.path, `${payload.sha256} (${payload.size} bytes)`, `${size} bytes`);
@@ -41,6 +42,9 @@ export async function placePayload(
     throw diskError(error, 'A payload cannot be placed', target);
   }
 }
+
+/** There a link is one inode that many hosts cache, and its count of links is not to be relied on: copies are checked and stand alone. */
+const isOnNetwork = (target: string): boolean => readFileSystem(dirname(target)).kind === 'network';
 
 function link(path: string, target: string): boolean {
   try {

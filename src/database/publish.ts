@@ -116,6 +116,7 @@ async function write(input: DatabaseInput, content: Content, version: Version, o
     contentId: content.contentId,
     viewId: content.viewId,
     image: sha256Of(image),
+    lock: input.chain === null ? null : sha256Of(formatLock(input.chain)),
     parents: input.parents,
   });
   const texts: readonly (readonly [string, string | Uint8Array])[] = [

@@ -11,9 +11,18 @@ import { hashFile } from '../payloads/store.ts';
 import { type EntryRow, type PayloadRow, segmentsOf, viewOfEntries } from './content.ts';
 import { parseDatabaseText } from './database-text.ts';
 import { findDump } from './global-tag.ts';
-import { chainDigestOf, contentIdOf, versionIdOf, viewIdOf } from './identity.ts';
+import { chainDigestOf, contentIdOf, sha256Of, versionIdOf, viewIdOf } from './identity.ts';
 import { openImageReader } from './image-reader.ts';
-import { formatDatabaseText, IMAGE_FILE, indexPayloadFiles, LOCK_FILE, parseVersionFile, TEXT_FILE, VERSION_FILE } from './layout.ts';
+import {
+  formatDatabaseText,
+  formatVersionFile,
+  IMAGE_FILE,
+  indexPayloadFiles,
+  LOCK_FILE,
+  parseVersionFile,
+  TEXT_FILE,
+  VERSION_FILE,
+} from './layout.ts';
 import { type DatabaseReader, findDatabase, openDatabase, readImage } from './open.ts';
 import { readLock } from './queries.ts';
 import { openReadOnly } from './sqlite.ts';
@@ -146,7 +155,8 @@ function checkIdentities(directory: string, reader: DatabaseReader, report: Repo
   const viewId = viewIdOf(segmentsOf(viewsOf(reader)));
   const versionId = reader.state === 'draft' ? null : versionIdOf({ contentId, parents, transactions, chainDigest: reader.chainDigest });
   const recomputed = { contentId, viewId, versionId };
-  const version = parseVersionFile(existsSync(join(directory, VERSION_FILE)) ? readFileSync(join(directory, VERSION_FILE), 'utf8') : '');
+  const versionText = existsSync(join(directory, VERSION_FILE)) ? readFileSync(join(directory, VERSION_FILE), 'utf8') : '';
+  const version = parseVersionFile(versionText);
   for (const id of ['contentId', 'viewId', 'versionId'] as const) {
     if (reader[id] !== recomputed[id]) report(2, image, id, String(reader[id]), String(recomputed[id]));
     if (version !== null && version[id] !== recomputed[id])
@@ -157,10 +167,14 @@ function checkIdentities(directory: string, reader: DatabaseReader, report: Repo
   if (version !== null && parentText(version.parents) !== parentText(parents)) {
     report(2, join(directory, VERSION_FILE), 'parents', parentText(parents), parentText(version.parents));
   }
-  checkLock(join(directory, LOCK_FILE), reader.chainDigest, report);
+  if (version !== null && formatVersionFile(version) !== versionText) {
+    report(2, join(directory, VERSION_FILE), 'text', 'the same facts in the form they were written', 'written differently');
+  }
+  checkLock(join(directory, LOCK_FILE), reader.chainDigest, version?.lock ?? null, report);
 }
 
-function checkLock(path: string, expected: string | null, report: Report): void {
+/** `digest`: of the bytes, which hold labels and paths as well. */
+function checkLock(path: string, expected: string | null, digest: string | null, report: Report): void {
   if (expected === null && !existsSync(path)) return;
   if (!existsSync(path)) {
     report(2, path, 'file', `the chain with digest ${expected}`, 'missing');
@@ -169,6 +183,8 @@ function checkLock(path: string, expected: string | null, report: Report): void 
   try {
     const actual = chainDigestOf(readLock(path));
     if (actual !== expected) report(2, path, 'digest of the chain', String(expected), actual);
+    const bytes = sha256Of(readFileSync(path));
+    if (actual === expected && digest !== null && bytes !== digest) report(2, path, 'SHA-256', digest, bytes);
   } catch (error) {
     report(2, path, 'file', `the chain with digest ${expected}`, errorText(error).message);
   }
@@ -212,8 +228,9 @@ function checkText(directory: string, entries: readonly EntryRow[], report: Repo
     report(4, path, 'file', `a database.txt with ${entries.length} lines`, 'missing');
     return;
   }
-  const text = readFileSync(path, 'utf8');
-  if (text === formatDatabaseText(entries)) return;
+  const bytes = readFileSync(path);
+  if (bytes.equals(formatDatabaseText(entries))) return;
+  const text = bytes.toString('utf8');
   const { lines, errors } = parseDatabaseText(text);
   for (const { line, code, message } of errors) report(4, `${path}:${line}`, 'line', 'a line as exported', `${message} (${code})`);
   const expected = entries.map(({ payload, lo, hi }) => `${payload.name} ${payload.revision} ${formatIov(keysToIov(lo, hi))}`);

@@ -56,12 +56,16 @@ export function parseIov(text: string): Iov {
   return checkNumbers(splitText(text), text);
 }
 
-/** The four numbers of an interval as digits, `-1` only for the last two; null when it is not a good one: then parseIov says why. */
-export function iovOfDigits(a: string, b: string, c: string, d: string): Iov | null {
-  const [expLow, runLow, expHigh, runHigh] = [Number(a), Number(b), Number(c), Number(d)];
-  if (expLow > MAX_EXPERIMENT || runLow > MAX_RUN || expHigh > MAX_EXPERIMENT || runHigh > MAX_RUN) return null;
-  if (expHigh === -1 ? runHigh !== -1 : expHigh < expLow || (expHigh === expLow && runHigh !== -1 && runHigh < runLow)) return null;
-  return [expLow, runLow, expHigh, runHigh];
+/** Four whole numbers as an interval; null when they are not a good one: then checkIov says why. */
+export const iovOrNull = (expLow: number, runLow: number, expHigh: number, runHigh: number): Iov | null =>
+  isInOrder(expLow, runLow, expHigh, runHigh) ? [expLow, runLow, expHigh, runHigh] : null;
+
+/** Whether four whole numbers are a good interval: all of checkNumbers at once, without its reasons. */
+function isInOrder(expLow: number, runLow: number, expHigh: number, runHigh: number): boolean {
+  if (expLow < 0 || runLow < 0 || expHigh < -1 || runHigh < -1) return false;
+  if (expLow > MAX_EXPERIMENT || runLow > MAX_RUN || expHigh > MAX_EXPERIMENT || runHigh > MAX_RUN) return false;
+  if (expHigh === -1) return runHigh === -1;
+  return expHigh > expLow || (expHigh === expLow && (runHigh === -1 || runHigh >= runLow));
 }
 
 /** For existing files only: repairs what Belle II repairs, with a warning each; `iov: null` = the empty interval, to be skipped. */
@@ -88,6 +92,9 @@ export function checkIov(value: unknown): Iov {
   if (!Array.isArray(value) || value.length !== 4 || !value.every(Number.isInteger)) {
     throw new CafError('CAF_IOV_FORMAT', `An interval is an array of four whole numbers, found ${show(value)}`, { hint: FORMAT_HINT });
   }
+  const [a, b, c, d]: readonly number[] = value;
+  if (a !== undefined && b !== undefined && c !== undefined && d !== undefined && isInOrder(a, b, c, d))
+    return [a + 0, b + 0, c + 0, d + 0];
   // -0 would print as 0 but compare as a different value
   const numbers = value.map((number: number) => (number === 0 ? 0 : number)) as unknown as Iov;
   return checkNumbers(numbers, numbers.join(','));

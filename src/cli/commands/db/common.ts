@@ -36,7 +36,7 @@ export function answer(io: Io, options: Json, document: unknown, draw: (context:
  */
 export async function databaseAt(io: Io, text: string): Promise<string> {
   const path = at(io, text);
-  if (existsSync(path) || text.includes('/')) return path;
+  if (existsSync(path) || /[/#]/.test(text)) return path;
   const name = text.startsWith('@') ? text.slice(1) : text;
   if (name.includes('@')) return path;
   try {
