@@ -1,12 +1,13 @@
 // Runs a program algorithm: its directory with job.json, the program itself, and result.json read with distrust.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, createWriteStream, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, readFileSync, statSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ALGORITHM_RESULTS, type AlgorithmResult, type Command } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { Run } from '../domain/iov.ts';
+import { readAllStats, readStat } from '../host/process-tree.ts';
 import type { PayloadQueue } from './commit.ts';
 import { JOB_FILE, type JobData, type JobFile, RESULT_FILE, STDERR_FILE, STDOUT_FILE } from './contract.ts';
 import type { CollectedData } from './data.ts';
@@ -121,27 +122,12 @@ function lastLineOf(path: string): string {
 
 /** Ends processes that a program left behind in our session. Where there is no /proc, caf ends them together with this child. */
 function endStrays(): void {
-  let pids: string[];
-  try {
-    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  } catch {
-    return;
-  }
-  const sessionOf = (pid: string | number): string | undefined => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ', 4)[3];
-    } catch {
-      return undefined; // ended meanwhile
-    }
-  };
-  const own = sessionOf(process.pid);
   // Only when this child leads its session: started by hand, the session is the user's.
-  if (own !== String(process.pid)) return;
-  for (const pid of pids) {
-    if (pid === own || sessionOf(pid) !== own) continue;
+  if (readStat(process.pid)?.session !== process.pid) return;
+  for (const { pid, session } of readAllStats()) {
+    if (session !== process.pid || pid === process.pid) continue;
     try {
-      process.kill(Number(pid), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
