@@ -1,6 +1,5 @@
 // What `caf run` does: load, check, plan; then say what would be done, or do it.
 import { existsSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Journal } from '../database/journal.ts';
 import type { JournalReads } from '../database/journal-records.ts';
@@ -8,6 +7,7 @@ import type { CampaignSpec } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { CafEvent } from '../domain/event.ts';
 import { nearest } from '../domain/nearest.ts';
+import { actorHere } from '../host/actor.ts';
 import { compileLess, keepHeapSmall } from '../host/lean-memory.ts';
 import { drawPlan } from '../report/draw-plan.ts';
 import { shortPath } from '../report/error-text.ts';
@@ -132,7 +132,7 @@ function startInvocation(journal: Journal, spec: CampaignSpec): void {
     argv: process.argv.slice(2),
     version: VERSION,
     config: spec.configPath,
-    actor: `${userInfo().username}@${hostname()}`,
+    actor: actorHere(),
   });
 }
 

@@ -1,5 +1,4 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
-import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createActor } from 'xstate';
 import type { Backend } from '../backends/backend.ts';
@@ -8,6 +7,7 @@ import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
+import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
 import { removeHalfStored } from '../payloads/store.ts';
@@ -48,7 +48,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     algorithmsRunner:
       request.algorithmsRunner ??
       createForkedAlgorithmsRunner({ childUrl: request.children.strategy, compileCache: compileCacheDirectory(process.env) }),
-    actor: `${userInfo().username}@${hostname()}`,
+    actor: actorHere(),
     stop: stop.signal,
     leave: leave.signal,
     cancel: cancel.signal,

@@ -1,6 +1,5 @@
 // What the commands of `caf db` share: options, arguments, and how an answer is given.
 import { existsSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { CafError } from '../../../domain/errors.ts';
@@ -10,6 +9,8 @@ import { styleFor } from '../../../report/style.ts';
 import type { Io } from '../../io.ts';
 import { findResults } from '../../results.ts';
 import type { DrawContext } from '../db-text.ts';
+
+export { actorHere } from '../../../host/actor.ts';
 
 export interface Json {
   readonly json?: boolean;
@@ -63,9 +64,6 @@ export function runOf(numbers: readonly number[], option: string): Run {
 export const dryRun = () => new Option('--dry-run', 'only say what would be done');
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
-
-/** user@host */
-export const actorHere = (): string => `${userInfo().username}@${hostname()}`;
 
 export function wholeNumber(text: string): number {
   if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or larger.');
