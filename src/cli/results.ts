@@ -2,17 +2,18 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CONFIG_NAMES } from '../config/find-config.ts';
+import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { Io } from './io.ts';
 
 export const JOURNAL_FILE = 'caf.db';
 export const LOG_FILE = 'caf.log';
-export const DEFAULT_OUTPUT = 'calibration_results';
 
-/** Absolute path. Without `directory`: calibration_results here, else what the config here says. */
+/** Absolute path. Without `directory`: CAF_OUTPUT, else calibration_results here, else what the config here says. */
 export async function findResults(directory: string | undefined, io: Io): Promise<string> {
-  if (directory !== undefined) return checkResults(resolve(io.cwd, directory), io);
+  const named = directory ?? (io.env.CAF_OUTPUT || undefined);
+  if (named !== undefined) return checkResults(resolve(io.cwd, named), io);
   const here = join(io.cwd, DEFAULT_OUTPUT);
   if (existsSync(join(here, JOURNAL_FILE))) return here;
   // Inside a results directory.

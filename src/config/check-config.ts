@@ -1,7 +1,7 @@
 // Turns the default export of a config file into a CampaignSpec, or into all its problems at once.
 import { availableParallelism } from 'node:os';
 import { basename, dirname, relative, resolve } from 'node:path';
-import type { CalibrationSpec, CampaignSpec, SourceLocation } from '../domain/calibration.ts';
+import { type CalibrationSpec, type CampaignSpec, DEFAULT_OUTPUT, type SourceLocation } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { Iov } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
@@ -32,8 +32,6 @@ export interface CheckContext {
   /** Default: all that definePayload was called with in this process. */
   readonly payloads?: readonly PayloadDefinition[] | undefined;
 }
-
-export const DEFAULT_OUTPUT = 'calibration_results';
 
 const OPTIONS = new Set(['calibrations', 'backend', 'databases', 'output', 'iov', 'maxParallelCalibrations']);
 const ROOT: Place = { parent: null, key: '' };

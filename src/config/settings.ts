@@ -1,13 +1,14 @@
 // Values that can come from several places: flag, then environment, then config, then default; each keeps where it came from, for --dry-run.
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import { type Iov, parseIov } from '../domain/iov.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { BACKENDS, readBackendKind } from './check/check-backend.ts';
 import { Problems } from './check/problems.ts';
 import { isTable } from './check/readers.ts';
-import { type CheckContext, type ConfigProblem, DEFAULT_OUTPUT } from './check-config.ts';
+import type { CheckContext, ConfigProblem } from './check-config.ts';
 
 export type Origin = 'flag' | 'environment' | 'config' | 'default';
 

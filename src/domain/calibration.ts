@@ -2,6 +2,9 @@
 import type { AlgorithmsRunner } from './algorithms-runner.ts';
 import type { Iov, Run } from './iov.ts';
 
+/** The results directory where nobody names one: beside the config. */
+export const DEFAULT_OUTPUT = 'calibration_results';
+
 export const CALIBRATION_STATES = [
   'init',
   'running_collector',

@@ -1,5 +1,6 @@
 // The last words of a campaign: what was done, what failed and why, and what to type next. Pure.
 import { join } from 'node:path';
+import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import type { Board, FailedJob, Row } from './board.ts';
 import type { Style } from './style.ts';
 import { count, cutEnd, displayWidth, drawTable, durationText, oneLine, spread, wrapText } from './text.ts';
@@ -21,8 +22,6 @@ export interface Quote {
 }
 
 const SHOWN = 5;
-/** Where commands look when they are not told. */
-const DEFAULT_OUTPUT = 'calibration_results';
 
 export function drawSummary(board: Board, options: SummaryOptions): string[] {
   if (board.ended === null) return [];

@@ -67,7 +67,7 @@ export function wrapText(text: string, width: number): string[] {
     let line = '';
     for (const word of paragraph.split(' ')) {
       if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > width) {
-        lines.push(line);
+        lines.push(line.trimEnd());
         line = word;
       } else line = line === '' ? word : `${line} ${word}`;
     }

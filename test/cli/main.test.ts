@@ -85,7 +85,7 @@ test('every variable that caf reads from its environment is documented, but thos
   const source = new URL('../../src/', import.meta.url);
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
   const names = files.flatMap((file) =>
-    [...readFileSync(new URL(file, source), 'utf8').matchAll(/\benv\.(CAF_\w+)/g)].map((match) => match[1]!),
+    [...readFileSync(new URL(file, source), 'utf8').matchAll(/(?:\benv\.|^ +given\(.*')(CAF_\w+)/gm)].map((match) => match[1]!),
   );
   expect(names.length).toBeGreaterThan(0);
   for (const name of new Set(names)) if (!name.startsWith('CAF_CRASH')) expect(documented).toContain(name);

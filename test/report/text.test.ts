@@ -62,3 +62,7 @@ test('two texts share a line only with space between', () => {
 test('a word longer than a line stays whole, so that paths can be copied', () => {
   expect(wrapText('see /a/very/long/path/indeed now', 10)).toEqual(['see', '/a/very/long/path/indeed', 'now']);
 });
+
+test('a line that is broken at two spaces does not end with one of them', () => {
+  expect(wrapText("there is no option 'splti'  (a.ts:6)", 27)).toEqual(["there is no option 'splti'", '(a.ts:6)']);
+});

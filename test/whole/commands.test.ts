@@ -178,3 +178,17 @@ test('caf graph draws the calibrations as a tree, for Mermaid and for Graphviz',
   expect(await project.ask(['graph', '--dot'])).toMatch(/^digraph [\s\S]*"?loop"? -> "?after"?/);
   expect(existsSync(project.results)).toBe(false);
 });
+
+test('CAF_OUTPUT names the results directory for the commands that look, too', async () => {
+  const body = (value: number): string => `
+const Value = definePayload('Value', z.object({ value: z.number() }));
+const a = defineCalibration({ name: 'a', collections: {}, algorithms: [{ name: 'x', run: ({ commit }) => { commit(Value, { value: ${value} }); return 'ok'; } }] });
+export default defineConfig({ calibrations: [a] });`;
+  config(body(1));
+  await project.ask(['run']);
+  config(body(Number.NaN));
+  expect((await project.caf(['run'], { CAF_OUTPUT: 'elsewhere' })).code).toBe(1);
+  const state = async (env: Readonly<Record<string, string>>) => JSON.parse(await project.ask(['status', '--json'], env)).state;
+  expect(await state({ CAF_OUTPUT: 'elsewhere' })).toBe('failed');
+  expect(await state({ CAF_OUTPUT: '' })).toBe('completed');
+});

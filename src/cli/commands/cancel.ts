@@ -25,7 +25,7 @@ export function registerCancel(program: Command, io: Io): void {
     .action((directory: string | undefined, options: CancelOptions) => cancel(directory, options, io));
   addExamples(command, [
     ['caf cancel', 'as Ctrl-C twice; also ends what a killed caf has left'],
-    ['caf cancel --keep-jobs', 'as Ctrl-C once'],
+    ['caf cancel --keep-jobs', 'only caf: what runs goes on, to be adopted by the next caf run'],
   ]);
 }
 
@@ -49,7 +49,7 @@ async function readOwner(results: string): Promise<ProcessIdentity | null> {
   }
 }
 
-/** As Ctrl-C once: it stops, and leaves its jobs. False when it was gone already. */
+/** By SIGTERM: it stops at once, and leaves its jobs to be adopted. False when it was gone already. */
 async function endOwner(owner: ProcessIdentity, name: string, io: Io): Promise<boolean> {
   const { processLife, isSameProcess } = await import('../../host/process-identity.ts');
   if (processLife(owner) === 'gone') return false;

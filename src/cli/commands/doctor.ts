@@ -1,20 +1,20 @@
 // `caf doctor`: what works here, and what to do about the rest.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { DEFAULT_OUTPUT } from '../../domain/calibration.ts';
 import { type Style, styleFor } from '../../report/style.ts';
 import { drawTable } from '../../report/text.ts';
 import type { Finding } from '../doctor.ts';
 import { addExamples } from '../examples.ts';
 import { EXIT_TROUBLE } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
-import { DEFAULT_OUTPUT } from '../results.ts';
 
 export function registerDoctor(program: Command, io: Io): void {
   const command = program
     .command('doctor')
     .summary('what works here, and what to do')
     .description('Looks whether everything caf needs works here, and says what to do.')
-    .argument('[dir]', 'results directory (default: calibration_results)')
+    .argument('[dir]', `results directory (default: ${DEFAULT_OUTPUT})`)
     .option('--json', 'one document for machines')
     .action((directory: string | undefined, options: { readonly json?: boolean }) => runDoctor(directory, options.json === true, io));
   addExamples(command, [

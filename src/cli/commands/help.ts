@@ -13,7 +13,12 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['TERM', 'dumb = no live screen, no colours'],
   ['LC_ALL, LC_CTYPE, LANG', 'the first that is set: symbols beyond ASCII only where it names UTF-8'],
   ['TMPDIR', 'temporary files'],
+  ['CAF_OUTPUT', 'results directory, where --output does not say'],
+  ['CAF_BACKEND', 'where jobs run, where --backend does not say'],
+  ['CAF_SLOTS', 'cores for all jobs together, instead of what the config says'],
   ['CAF_CONFIG_TIMEOUT_MS', 'how long a config may take to load, in milliseconds (30000)'],
+  ['NODE_COMPILE_CACHE', 'where compiled code is kept, instead of beside caf or in ~/.cache (XDG_CACHE_HOME)'],
+  ['NODE_DISABLE_COMPILE_CACHE', '1 = compiled code is not kept'],
   ['CAF_FILESYSTEM', 'network or local: what the results directory is taken to lie on'],
   ['CAF_LEASE_STALE_MS', 'after how long without a sign of life a caf on another host counts as gone (300000)'],
 ];
