@@ -1,11 +1,13 @@
 // What `caf run` does: load, check, plan; then say what would be done, or do it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
 import type { Journal } from '../database/journal.ts';
 import type { JournalReads } from '../database/journal-records.ts';
 import type { CampaignSpec } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { CafEvent } from '../domain/event.ts';
+import { formatIov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileLess, keepHeapSmall } from '../host/lean-memory.ts';
@@ -44,9 +46,18 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
 
   const before = await planBefore(spec.output, planFrom);
   if (options.dryRun) {
-    const style = styleFor(io.stdout, io.env);
     const rows = before.plan.calibrations.map(({ spec: { name }, jobs, reason, reused }) => ({ calibration: name, jobs, reason, reused }));
-    const canvas = { columns: io.stdout.columns, style, config: shortPath(spec.configPath, io.cwd), backend: backendsOf(spec) };
+    if (options.json) {
+      io.stdout.write(`${JSON.stringify({ v: 1, config: spec.configPath, settings: campaign.settings, calibrations: rows })}\n`);
+      return;
+    }
+    const canvas = {
+      columns: io.stdout.columns,
+      style: styleFor(io.stdout, io.env),
+      config: shortPath(spec.configPath, io.cwd),
+      backend: backendsOf(spec),
+      settings: settingsText(campaign.settings, io),
+    };
     io.stdout.write(`${drawPlan(rows, canvas).join('\n')}\n`);
     return;
   }
@@ -181,6 +192,18 @@ function onlyOf({ only }: RunOptions, spec: CampaignSpec): readonly string[] | n
     });
   }
   return only;
+}
+
+function settingsText({ output, backend, slots, iov }: Settings, io: Io) {
+  const rows = [
+    { ...output, label: 'output', text: shortPath(output.value, io.cwd) },
+    { ...backend, label: 'backend', text: backend.value },
+    { ...slots, label: 'slots', text: String(slots.value) },
+    { ...iov, label: 'iov', text: iov.value === null ? 'everything' : formatIov(iov.value) },
+  ];
+  return rows
+    .filter(({ origin }) => origin !== 'default')
+    .map(({ label, text, name, origin }) => [label, text, origin === 'config' ? 'by the config' : `by ${name}`] as const);
 }
 
 const backendsOf = (spec: CampaignSpec): string => [...new Set(spec.calibrations.map(({ backend }) => backend.kind))].join(', ');

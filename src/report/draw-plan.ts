@@ -17,9 +17,11 @@ export interface PlanCanvas {
   /** As the user would type it. */
   readonly config: string;
   readonly backend: string;
+  /** What does not have its default: name, value, and what says so (`CAF_SLOTS`). */
+  readonly settings: readonly (readonly [name: string, value: string, origin: string])[];
 }
 
-export function drawPlan(rows: readonly PlanRow[], { columns, style, config, backend }: PlanCanvas): string[] {
+export function drawPlan(rows: readonly PlanRow[], { columns, style, config, backend, settings }: PlanCanvas): string[] {
   const todo = rows.filter((row) => !row.reused);
   const jobs = todo.reduce((sum, row) => sum + row.jobs, 0);
   const head = `${config}: ${todo.length} to do, ${rows.length - todo.length} reused, ${count(jobs, 'job')} on ${backend}`;
@@ -29,5 +31,6 @@ export function drawPlan(rows: readonly PlanRow[], { columns, style, config, bac
     oneLine(row.reason),
   ]);
   const [header = '', ...lines] = drawTable(['calibration', 'jobs', 'because'], cells).map((line) => cutEnd(line, columns, style.ellipsis));
-  return [head, '', style.paint('bold', header), ...lines, '', 'nothing was submitted or written'];
+  const told = drawTable([], settings).map((line) => cutEnd(`  ${line}`, columns, style.ellipsis));
+  return [head, ...told, '', style.paint('bold', header), ...lines, '', 'nothing was submitted or written'];
 }

@@ -79,7 +79,7 @@ test('a plan: what would be done, and why', () => {
     { calibration: 'cdc-t0', jobs: 128, reason: 'never run', reused: false },
     { calibration: 'ecal-gain', jobs: 1, reason: 'calibrations/ecal-gain/fit.ts changed', reused: false },
   ];
-  const canvas = { columns: 80, style: plainStyle, config: 'caf.config.ts', backend: 'local' };
+  const canvas = { columns: 80, style: plainStyle, config: 'caf.config.ts', backend: 'local', settings: [] };
   expect(screen(drawPlan(rows, canvas))).toMatchInlineSnapshot(`
     "
     caf.config.ts: 2 to do, 1 reused, 129 jobs on local
@@ -92,6 +92,14 @@ test('a plan: what would be done, and why', () => {
     nothing was submitted or written
     "
   `);
+  const settings = [
+    ['output', 'results', 'by --output'],
+    ['slots', '2', 'by CAF_SLOTS'],
+  ] as const;
+  expect(drawPlan(rows, { ...canvas, settings }).slice(1, 3)).toEqual([
+    '  output   results   by --output',
+    '  slots    2         by CAF_SLOTS',
+  ]);
   for (const line of drawPlan(rows, { ...canvas, columns: 30 }).slice(2, 6)) expect(displayWidth(line)).toBeLessThanOrEqual(30);
 });
 

@@ -202,6 +202,19 @@ describe('caf run --json', () => {
     });
   });
 
+  test('with --dry-run is the plan, with the origin of each setting', async () => {
+    const plan = JSON.parse(await project.ask(['run', '--dry-run', '--json'], { CAF_SLOTS: '3' }));
+    expect(plan).toMatchObject({
+      v: 1,
+      config: `${project.directory}/caf.config.ts`,
+      settings: { output: { value: project.results, origin: 'default' }, slots: { value: 3, origin: 'environment', name: 'CAF_SLOTS' } },
+      calibrations: [
+        { calibration: 'pedestals', jobs: 1, reason: 'up to date', reused: true },
+        { calibration: 'bad', jobs: 0, reason: 'failed before', reused: false },
+      ],
+    });
+  });
+
   test('with nothing to do tells just that', async () => {
     const done = createProject({ 'caf.config.ts': CONFIG.replace(', blocked]', ']'), open: '' });
     await done.ask(['run']);
