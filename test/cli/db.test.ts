@@ -175,6 +175,35 @@ describe('caf db', () => {
     expect((await caf(root, 'running-update', 'b', 'a', '--run', '1', '0', '--simple', '--fix-closed')).code).toBe(2);
   });
 
+  it('explains, blames, finds gaps, plans uploads and says what flattening would give', async () => {
+    const { root } = await bench();
+    openForTest(root).close();
+    const explained = await caf(root, 'lookup', 'a', 'Alignment', '0', '5', '--below', 'values', '--below', 'b', '--explain');
+    expect(explained.out).toMatch(/^Alignment for run 0:5 {3}revision \w+ .* from .*b\n/);
+    expect(explained.out).toMatch(
+      /1 {2}not valid .*not for this run \(after: 1,0,1,4\)\n2 {2}unknown name .*\n3 {2}✔ answers .*: entry 1 of 1/,
+    );
+    expect((await caf(root, 'lookup', 'a', 'Alignment', '0', '5', '--explain')).code).toBe(1);
+    expect(JSON.parse((await caf(root, 'lookup', 'a', 'Alignment', '1', '7', '--json')).out)).toMatchObject({
+      v: 1,
+      effective: [1, 5, -1, -1],
+    });
+    const blamed = await caf(root, 'blame', 'Alignment', '1', '7');
+    expect([blamed.code, blamed.out.match(/pedestals means it 0/g)?.length]).toEqual([0, 2]);
+    expect((await caf(root, 'blame', 'Alignment', '1', '7', '--in', 'a', '--json')).out).toMatch(/"iov":\[1,5,-1,-1\].*"iov":\[1,0,1,10\]/);
+    writeFileSync(join(root, 'runs.txt'), '7 12\n7 13\n');
+    expect((await caf(root, 'gaps', 'values', '--runs', 'runs.txt')).out).toBe('Pedestals has no answer for 1 run: 7:13\n');
+    const plan = await caf(root, 'upload', 'values', '--plan');
+    expect([plan.code, plan.out]).toEqual([1, expect.stringMatching(/NEW-PAYLOAD +Pedestals[\s\S]*state is committed, not validated/)]);
+    expect((await caf(root, 'upload', 'values')).code).toBe(2);
+    expect((await caf(root, 'diff', 'a', 'b', '--values')).out).toMatch(/Alignment {3}1:0 – 1:4 .*\n {2}no values to compare/);
+    const dry = await caf(root, 'flatten', 'a', 'b', '--range', '0,0,1,7', '--dry-run');
+    expect([dry.code, dry.out]).toEqual([0, expect.stringMatching(/Alignment +0:0 – 0:end .*\n.*\n.*\n\n3 intervals; nothing was made/)]);
+    expect((await caf(root, 'flatten', 'a')).err).toMatch(/needs a directory/);
+    const garbage = await caf(root, 'gc', '--grace', '0');
+    expect(garbage.out).toMatch(/0 objects not needed \(0 bytes\)/);
+  });
+
   it('verifies, and ends with 1 when something is wrong', async () => {
     const { root } = await bench();
     const sound = await caf(root, 'verify', 'a');

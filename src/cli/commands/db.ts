@@ -1,16 +1,18 @@
 // `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { VerifyOptions } from '../../database/verify.ts';
+import { CafError } from '../../domain/errors.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { answer, at, databaseAt, into, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { registerAsk } from './db/ask.ts';
+import { answer, at, databaseAt, dryRun, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
 import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
 import { registerKeep } from './db/keep.ts';
 import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
-import { drawChain, drawDiff, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
+import { drawChain, drawLog, drawPublished, drawSegments, drawShow, drawVerify } from './db-text.ts';
 
 export function registerDb(program: Command, io: Io): void {
   const db = program.command('db').description('Local databases: what they hold, how they differ, whether they are sound.');
@@ -22,11 +24,11 @@ export function registerDb(program: Command, io: Io): void {
   registerShow(db, io);
   registerGet(db, io);
   registerLog(db, io);
-  registerDiff(db, io);
   registerChain(db, io);
   registerVerify(db, io);
   registerFlatten(db, io);
   registerExchange(db, io);
+  registerAsk(db, io);
   registerState(db, io);
   registerNames(db, io);
   registerEdits(db, io);
@@ -85,19 +87,6 @@ function registerLog(db: Command, io: Io): void {
     });
 }
 
-function registerDiff(db: Command, io: Io): void {
-  db.command('diff')
-    .description('Compares the answers of two databases, by interval.')
-    .argument('<a>', pathHelp)
-    .argument('<b>', 'directory of the other')
-    .addOption(json())
-    .action(async (a: string, b: string, options: Json) => {
-      const { diffDatabases } = await import('../../database/queries.ts');
-      const diff = diffDatabases(await databaseAt(io, a), await databaseAt(io, b));
-      answer(io, options, diff, (context) => drawDiff(diff.changes, context));
-    });
-}
-
 function registerChain(db: Command, io: Io): void {
   db.command('chain')
     .description('Shows the database chain that was used to produce a database, and whether it is still there.')
@@ -137,6 +126,14 @@ function registerVerify(db: Command, io: Io): void {
   ]);
 }
 
+interface FlattenFlags extends Json {
+  readonly into?: string;
+  readonly iov?: Iov;
+  readonly range?: Iov;
+  readonly message?: string;
+  readonly dryRun?: boolean;
+}
+
 function registerFlatten(db: Command, io: Io): void {
   const command = db
     .command('flatten')
@@ -145,11 +142,13 @@ function registerFlatten(db: Command, io: Io): void {
       '<dirs...>',
       'directories of local databases, highest priority first; a results directory stands for the results of its calibrations',
     )
-    .addOption(into())
+    .option('--into <dir>', 'the directory to make (not needed for --dry-run)')
     .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovArgument))
+    .addOption(new Option('--range <e,r,e,r>', 'the same as --iov').argParser(iovArgument).conflicts('iov'))
     .option('-m, --message <text>', 'why; kept with every entry')
+    .addOption(dryRun())
     .addOption(json())
-    .action(async (paths: readonly string[], options: Json & { into: string; iov?: Iov; message?: string }) => {
+    .action(async (paths: readonly string[], options: FlattenFlags) => {
       const { describeDatabase } = await import('../../database/chain.ts');
       const { flattenChain } = await import('../../database/flatten.ts');
       const { findFinalDatabases, isResultsDirectory } = await import('../final-databases.ts');
@@ -157,11 +156,20 @@ function registerFlatten(db: Command, io: Io): void {
       for (const path of paths)
         found.push(...(isResultsDirectory(at(io, path)) ? await findFinalDatabases(at(io, path), io) : [await databaseAt(io, path)]));
       const databases = found.map((path) => describeDatabase(path));
+      const range = options.iov ?? options.range;
+      if (options.dryRun === true) {
+        const { viewChain } = await import('../../database/queries.ts');
+        const view = viewChain({ v: 1, databases }, range);
+        answer(io, options, { v: 1, segments: view }, (context) => drawSegments(view, context));
+        return;
+      }
+      if (options.into === undefined)
+        throw new CafError('CAF_USAGE', 'The database needs a directory', { hint: 'Add: --into DIR; or only look with --dry-run' });
       const published = await flattenChain(
         { v: 1, databases },
         {
           directory: at(io, options.into),
-          ...(options.iov === undefined ? {} : { range: options.iov }),
+          ...(range === undefined ? {} : { range }),
           ...(options.message === undefined ? {} : { message: options.message }),
         },
       );
