@@ -1,6 +1,6 @@
 // What a benchmark is: it measures in a directory of its own, and gives rows for the table.
 import { fileURLToPath } from 'node:url';
-import type { Cost } from './measure.ts';
+import type { Compared, Cost } from './measure.ts';
 import { measure } from './measure.ts';
 
 export interface Row {
@@ -29,4 +29,8 @@ export const floor = (name: string, args: readonly string[] = []): Promise<Cost>
 export const MB = 1e6;
 export const megabytes = (bytes: number): string => `${Math.round(bytes / MB)} MB`;
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+/** Wall and processor time must both hold: on a machine that others use, one of the two alone may be luck. */
+export const both = ({ ratio, cpuRatio }: Compared): string => `${times(ratio)}, cpu ${times(cpuRatio)}`;
+export const holdsBoth = ({ ratio, cpuRatio }: Compared, limit: number): boolean => Math.max(ratio, cpuRatio) <= limit;
+export const pick = ({ floor: floorCost, caf: cafCost }: Compared): Pick<Row, 'floor' | 'caf'> => ({ floor: floorCost, caf: cafCost });
 export const times = (ratio: number): string => `${ratio.toFixed(2)} x`;

@@ -1,4 +1,4 @@
-// Runs the benchmarks that are named, or all, and prints a table. Options: --rounds N (default 5). Exit code 1 when a bar does not hold.
+// Runs the benchmarks that are named, or all, and prints a table. Options: --rounds N (default 5). CAF_BENCH_REALTIME=1 runs all ahead of other work (root). Exit code 1 when a bar does not hold.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';

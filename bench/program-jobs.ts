@@ -1,7 +1,7 @@
 // Trivial program jobs on two slots, journal and all, against the same spawns from bare Node; and that ten times as many cost ten times as much.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Benchmark, caf, floor, MB, megabytes, times } from './benchmark.ts';
+import { type Benchmark, both, caf, floor, holdsBoth, MB, times } from './benchmark.ts';
 import { programJobs } from './configs.ts';
 import { type Compared, compare } from './measure.ts';
 
@@ -33,15 +33,15 @@ export const programJobsBench: Benchmark = {
         name: '1,000 program jobs on 2 slots',
         floor: few.floor,
         caf: few.caf,
-        figure: `${times(few.ratio)}, ${megabytes(few.caf.rssBytes)}`,
+        figure: both(few),
         bar: '1.6 x bare spawns, 120 MB',
-        holds: few.ratio <= 1.6 && few.caf.rssBytes <= 120 * MB,
+        holds: holdsBoth(few, 1.6) && few.caf.rssBytes <= 120 * MB,
       },
       {
         name: '10,000 program jobs, each next thousand',
         floor: many.floor,
         caf: many.caf,
-        figure: `${times(growth)}, ${megabytes(many.caf.rssBytes)}`,
+        figure: times(growth),
         bar: '1.15 x the first thousand',
         holds: growth <= 1.15,
       },

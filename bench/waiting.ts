@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Benchmark, MB, megabytes } from './benchmark.ts';
+import { type Benchmark, MB } from './benchmark.ts';
 import { waitingJobs } from './configs.ts';
 import { peakBytes } from './measure.ts';
 
@@ -32,7 +32,7 @@ export const waiting: Benchmark = {
           name: 'waiting for long jobs, 100,000 known',
           floor: null,
           caf: { wall: WATCH_MS, cpu, rssBytes, stdout: '' },
-          figure: `${(100 * share).toFixed(2)} % of a core, ${megabytes(rssBytes)}`,
+          figure: `${(100 * share).toFixed(2)} % of a core`,
           bar: '0.2 % of a core, 150 MB',
           holds: share <= 0.002 && rssBytes <= 150 * MB,
         },
