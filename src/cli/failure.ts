@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { CafError } from '../domain/errors.ts';
 import { drawError } from '../report/error-text.ts';
 import { styleFor } from '../report/style.ts';
@@ -9,7 +10,8 @@ import { exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { VERSION } from './version.ts';
 
-export function reportFailure(error: unknown, argv: readonly string[], io: Io): void {
+/** `program`: the commands that `argv` was read by; null = none was. */
+export function reportFailure(error: unknown, argv: readonly string[], io: Io, program: Command | null = null): void {
   if (isCommanderError(error)) {
     // Help and version arrive as errors too; `caf db` without a subcommand shows its help with exit code 1.
     if (error.exitCode === 0) return;
@@ -18,7 +20,7 @@ export function reportFailure(error: unknown, argv: readonly string[], io: Io): 
       return;
     }
   }
-  const shown = isCommanderError(error) ? usageError(error, argv) : error instanceof CafError ? error : bug(error, argv);
+  const shown = isCommanderError(error) ? usageError(error, argv, program) : error instanceof CafError ? error : bug(error, argv);
   const canvas = { columns: io.stderr.isTTY ? io.stderr.columns : 80, style: styleFor(io.stderr, io.env), cwd: safeCwd(io) };
   io.stderr.write(`${drawError(shown, canvas).join('\n')}\n`);
   io.setExitCode(exitCodeOf(shown));
@@ -33,14 +35,24 @@ const isCommanderError = (error: unknown): error is CommanderError =>
   error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('commander.');
 
 /** Commander says `error: unknown option '--onyl'\n(Did you mean --only?)`. */
-function usageError(error: CommanderError, argv: readonly string[]): CafError {
+function usageError(error: CommanderError, argv: readonly string[], program: Command | null): CafError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /\(Did you mean (.*?)\??\)$/.exec(rest.join(' '))?.[1];
-  const command = argv.find((argument) => !argument.startsWith('-'));
-  const isUnknown = error.code === 'commander.unknownCommand';
   return new CafError('CAF_USAGE', (first.charAt(0).toUpperCase() + first.slice(1)).replace(/\.$/, ''), {
-    hint: suggestion === undefined ? `caf ${isUnknown || command === undefined ? '' : `${command} `}--help` : `did you mean ${suggestion}?`,
+    hint: suggestion === undefined ? `${['caf', ...commandNames(argv, program)].join(' ')} --help` : `did you mean ${suggestion}?`,
   });
+}
+
+/** `db`, `show` of `db show --jsn`. */
+function commandNames(argv: readonly string[], program: Command | null): readonly string[] {
+  const names: string[] = [];
+  let command = program;
+  for (const word of argv) {
+    command = command?.commands.find((each) => each.name() === word) ?? null;
+    if (command === null) break;
+    names.push(word);
+  }
+  return names;
 }
 
 /** Anything that is no CafError is a bug: its stack goes to a file, not to the user. */

@@ -11,10 +11,11 @@ export async function main(argv: readonly string[], streams: Io = createIo()): P
   useCompileCache(streams.env);
   const io = argv.includes('--no-color') ? withoutColour(streams) : streams;
   const { buildProgram, reportFailure } = await import('./program.ts');
+  const program = buildProgram(io);
   try {
-    await buildProgram(io).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
   } catch (error) {
-    reportFailure(error, argv, io);
+    reportFailure(error, argv, io, program);
   }
 }
 

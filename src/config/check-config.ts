@@ -11,7 +11,7 @@ import { definedAt } from './call-site.ts';
 import { defaultBackend, readBackend, readBackendKind } from './check/check-backend.ts';
 import { type CalibrationDefaults, checkCalibration, readDatabases } from './check/check-calibration.ts';
 import { type ConfigProblem, index, member, option, type Place, Problems, show } from './check/problems.ts';
-import { isTable, nameProblem, read, readIov, readScope, readText, readWhole, type Scope } from './check/readers.ts';
+import { calibrationNameProblem, isTable, read, readIov, readScope, readText, readWhole, type Scope } from './check/readers.ts';
 import { definedPayloads } from './payload-registry.ts';
 
 export type { ConfigProblem } from './check/problems.ts';
@@ -107,10 +107,6 @@ function readCalibrations({ value, problems }: Scope, defaults: CalibrationDefau
   }
   return specs;
 }
-
-/** Files of caf itself stand beside the directories of the calibrations. */
-const calibrationNameProblem = (name: unknown): string | null =>
-  nameProblem(name) ?? (/^caf\.(?:db|log)/.test(String(name)) ? `${show(name)} is a file of caf: choose another name` : null);
 
 function readDependsOn(
   name: string,

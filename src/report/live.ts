@@ -3,6 +3,7 @@ import type { TimedEvent } from '../domain/event.ts';
 import { type Board, emptyBoard, foldBoard } from './board.ts';
 import { describeEvent } from './describe-event.ts';
 import { type Canvas, drawBoard, drawFinished, drawOpening } from './draw-board.ts';
+import { drawHint } from './draw-summary.ts';
 import { shortPath } from './error-text.ts';
 import type { Io, Stream } from './io.ts';
 import type { Report, ReportOptions } from './report.ts';
@@ -61,7 +62,7 @@ function historyLines(event: TimedEvent, board: Board, canvas: Canvas, io: Io, o
     if (board.warningCount > board.warnings.length) return [];
     const where = event.calibration === undefined ? '' : `${event.calibration}: `;
     const lines = [`${style.mark('warning')} ${cutEnd(where + oneLine(event.message), canvas.columns - 3, style.ellipsis)}`];
-    return event.hint === undefined ? lines : [...lines, cutEnd(`  hint: ${oneLine(event.hint)}`, canvas.columns, style.ellipsis)];
+    return event.hint === undefined ? lines : [...lines, ...drawHint(event.hint, canvas)];
   }
   if (!options.verbose || event.type.startsWith('calibration.') || event.type === 'campaign.ended') {
     return options.verbose && event.type === 'calibration.started'

@@ -13,7 +13,7 @@ import { type CampaignOutput, campaignMachine } from '../machines/campaign-machi
 import { removeHalfStored } from '../payloads/store.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
-import type { Hands } from './hands.ts';
+import { type Hands, iterationDirectory } from './hands.ts';
 import { endAttempts } from './leftover-jobs.ts';
 import { runCalibration } from './run-calibration.ts';
 import { createSchedule } from './schedule.ts';
@@ -119,7 +119,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
             payloads: result.payloads,
             seconds,
           });
-          if (!result.converged) emit(notConvergedWarning(calibration));
+          if (!result.converged) emit(notConvergedWarning(spec.output, calibration, result.iterations - 1));
         } else if (result.state === 'failed') {
           emit({
             type: 'calibration.failed',
@@ -200,12 +200,18 @@ function block(hands: Hands, calibration: string, by: readonly string[]): void {
   hands.emit({ type: 'calibration.blocked', calibration, by });
 }
 
-const notConvergedWarning = ({ spec }: PlannedCalibration): CafEvent => ({
+const localdbOf = (output: string, calibration: string, iteration: number) =>
+  join(iterationDirectory(output, calibration, iteration), 'localdb');
+
+const notConvergedWarning = (output: string, { spec }: PlannedCalibration, last: number): CafEvent => ({
   type: 'warning',
   code: 'CAF_NOT_CONVERGED',
   calibration: spec.name,
   message: `${spec.name} reached maxIterations (${spec.maxIterations}) without converging; its last iteration counts`,
-  hint: `see how its payloads changed: caf db diff ${spec.name}/${spec.maxIterations - 2}/localdb ${spec.name}/${spec.maxIterations - 1}/localdb`,
+  hint:
+    last === 0
+      ? 'raise maxIterations'
+      : `see how its payloads changed: caf db diff ${localdbOf(output, spec.name, last - 1)} ${localdbOf(output, spec.name, last)}`,
 });
 
 const startedEvent = ({ spec, plan, version }: CampaignRequest): CafEvent => ({

@@ -73,7 +73,15 @@ test('a package.json that is there is kept', async () => {
   expect(readFileSync(join(directory, 'package.json'), 'utf8')).toBe('{ "type": "module" }');
 });
 
-test.each(['../up', '-x', 'objects', 'a b', '', 'x'.repeat(101)])('the name %j is refused', async (name) => {
+test.each(['../up', '-x', 'objects', 'caf.db', 'a b', '', 'x'.repeat(101)])('the name %j is refused', async (name) => {
   const io = await caf('init', '--', name);
   expect(io.exitCode).toBe(2);
+});
+
+test('a directory that cannot be written is told as such', async () => {
+  writeFileSync(join(directory, 'calibrations'), 'a file');
+  const io = await caf('init');
+  expect(io.exitCode).toBe(2);
+  expect(io.stderr.text.replaceAll(/\s+/g, ' ')).toMatch(/calibrations\S* cannot be written.*CAF_USAGE/);
+  expect(io.stderr.text).not.toContain('bug');
 });

@@ -59,6 +59,8 @@ test.each([
   [['run', '--json', '--quiet'], "Option '--json' cannot be used with option '-q, --quiet'", 'caf run --help'],
   [['run', 'a', 'b'], "Too many arguments for 'run'. Expected 1 argument but got 2: a, b", 'caf run --help'],
   [['graph', '--machine', 'jub'], 'Allowed choices are', 'caf graph --help'],
+  [['db', 'show'], "Missing required argument 'path'", 'caf db show --help'],
+  [['xyzzy'], "Unknown command 'xyzzy'", 'caf --help'],
   [['help', 'exit-code'], "There is no command or topic 'exit-code'", 'did you mean exit-codes?'],
 ])('%j is refused with a suggestion and exit code 2', async (argv, message, hint) => {
   const io = await caf(argv);

@@ -135,6 +135,12 @@ export default defineConfig({ calibrations: [defineCalibration({
 })] });`);
   };
 
+  /** Runs to the limit. What the warning says to do. */
+  const notConvergedHint = async (): Promise<string> => {
+    const events = (await project.ask(['run', '--json'])).trimEnd().split('\n');
+    return events.map((line) => JSON.parse(line)).find(({ code }) => code === 'CAF_NOT_CONVERGED').hint;
+  };
+
   test('stop at convergence, and by default after five', async () => {
     iterating(2, '');
     await project.ask(['run']);
@@ -150,9 +156,15 @@ export default defineConfig({ calibrations: [defineCalibration({
 
   test('maxIterations 1 runs one iteration', async () => {
     iterating(100, 'maxIterations: 1,');
-    expect((await project.caf(['run'])).code).toBe(0);
+    expect(await notConvergedHint()).toBe('raise maxIterations');
     expect(project.notes()).toEqual(['iteration 0']);
     expect(await calibrationOf('a')).toMatchObject({ iteration: 0, converged: false });
+  });
+
+  test('without convergence the command that is proposed can be typed as it is', async () => {
+    iterating(100, 'maxIterations: 2,');
+    const [, command = ''] = /: caf (.*)$/.exec(await notConvergedHint()) ?? [];
+    expect(await project.ask(command.split(' '))).toContain('Tag');
   });
 
   test("with onMaxIterations 'fail' the limit is a failure, and a higher limit lets it go on", async () => {

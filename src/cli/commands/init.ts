@@ -8,9 +8,6 @@ import { drawTable } from '../../report/text.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 
-/** The rule for names of calibrations. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$/;
-
 export function registerInit(program: Command, io: Io): void {
   const command = program
     .command('init')
@@ -25,11 +22,10 @@ export function registerInit(program: Command, io: Io): void {
 }
 
 async function init(name: string, io: Io): Promise<void> {
-  if (!NAME.test(name) || name === 'objects') {
-    throw new CafError('CAF_USAGE', `'${name}' cannot name a calibration`, {
-      hint: 'start with a letter or digit, then letters, digits and _ . + -, at most 100 characters, not objects',
-    });
-  }
+  const { calibrationNameProblem } = await import('../../config/check/readers.ts');
+  const wrong = calibrationNameProblem(name);
+  if (wrong !== null)
+    throw new CafError('CAF_USAGE', `This cannot be the name of a calibration: ${wrong}`, { hint: 'caf init my-calibration' });
   const { STARTER_RUNS, starterFiles } = await import('../starter.ts');
   const files = starterFiles(name);
   const inTheWay = files.filter((file) => !file.optional && exists(join(io.cwd, file.path))).map((file) => file.path);
@@ -40,10 +36,7 @@ async function init(name: string, io: Io): Promise<void> {
   }
   for (const { path, content, optional } of files) {
     const target = join(io.cwd, path);
-    if (optional && existsSync(target)) continue;
-    mkdirSync(dirname(target), { recursive: true });
-    // Never over a file that came meanwhile.
-    writeFileSync(target, content, { flag: 'wx' });
+    if (!optional || !existsSync(target)) write(target, content);
   }
   const done = styleFor(io.stdout, io.env).mark('done');
   const lines = [
@@ -67,4 +60,28 @@ async function init(name: string, io: Io): Promise<void> {
   io.stdout.write(`${lines.join('\n')}\n`);
 }
 
-const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+function write(target: string, content: string): void {
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    // Never over a file that came meanwhile.
+    writeFileSync(target, content, { flag: 'wx' });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new CafError('CAF_USAGE', `${target} cannot be written: ${message}`, {
+      hint: 'use a directory of your own, with space left',
+      cause: error,
+    });
+  }
+}
+
+/** Also a link that leads nowhere. */
+function exists(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    // A file stands where a directory is needed: writing will say so.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
+    throw error;
+  }
+}

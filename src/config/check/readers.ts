@@ -197,7 +197,7 @@ export const readFunctionOrCommand: Reader<UserFunction | Command> = (value, pla
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+-]*$/;
 const NAME_LENGTH = 100;
 
-/** What is wrong with the name of a calibration, collection or algorithm; null = nothing. */
+/** What is wrong with the name of a collection or algorithm; null = nothing. */
 export function nameProblem(name: unknown): string | null {
   if (typeof name !== 'string' || name === '') return `expected a name, found ${name === '' ? 'empty text' : show(name)}`;
   if (name.length > NAME_LENGTH) return `a name has at most ${NAME_LENGTH} characters, found ${name.length}: ${show(name)}`;
@@ -205,3 +205,7 @@ export function nameProblem(name: unknown): string | null {
   if (name === 'objects') return "'objects' is a directory of caf: choose another name";
   return null;
 }
+
+/** The same of a calibration: files of caf itself stand beside the directories of the calibrations. */
+export const calibrationNameProblem = (name: unknown): string | null =>
+  nameProblem(name) ?? (/^caf\.(?:db|log)/.test(String(name)) ? `${show(name)} is a file of caf: choose another name` : null);
