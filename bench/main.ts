@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Benchmark, megabytes, type Row } from './benchmark.ts';
+import { conditions } from './conditions.ts';
 import { threeIterations } from './iteration.ts';
 import type { Cost } from './measure.ts';
 import { plan } from './plan.ts';
@@ -13,7 +14,16 @@ import { runByRunBench } from './run-by-run.ts';
 import { nothingToDo, version } from './start-up.ts';
 import { waiting } from './waiting.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [version, nothingToDo, plan, programJobsBench, threeIterations, runByRunBench, waiting];
+const BENCHMARKS: readonly Benchmark[] = [
+  version,
+  nothingToDo,
+  plan,
+  programJobsBench,
+  threeIterations,
+  runByRunBench,
+  waiting,
+  conditions,
+];
 
 const { values, positionals } = parseArgs({ options: { rounds: { type: 'string', default: '5' } }, allowPositionals: true });
 const unknown = positionals.filter((name) => !BENCHMARKS.some((each) => each.name === name));

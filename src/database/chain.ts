@@ -7,10 +7,11 @@ import type { MadeBy } from '../domain/payload.ts';
 import { boundariesOfParts } from '../payloads/parts.ts';
 import { hasObject, readChecked, readObject } from '../payloads/store.ts';
 import type { ChainLock, ChainMember } from '../worker/contract.ts';
+import { createLookup } from './chain-lookup.ts';
 import type { PayloadRow } from './content.ts';
 import { compareNames, viewIdOf } from './identity.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
-import { coalesce, lastBeginning, paint } from './resolve.ts';
+import { coalesce, paint } from './resolve.ts';
 import { checkUsable, type DatabaseState, STATE_FILE, stateOf } from './state.ts';
 import type { Answer, Chain, ChainSegment, TransactionInput } from './types.ts';
 
@@ -88,20 +89,15 @@ export function openChain(lock: ChainLock, options: ChainOptions = {}): OpenChai
     return madeByOf(transactions[transaction]);
   };
 
+  const find = createLookup(indexes.length, database, (name) => materialiseName(indexes.map(database), name, undefined));
+
   return {
     lock,
     database,
     lookup(name: string, run: Run): Answer | null {
       const key = runKey(run);
-      let lo = 0;
-      let hi = FOREVER;
-      for (const index of indexes) {
-        const found = locate(database(index), name, key);
-        lo = Math.max(lo, found.lo);
-        hi = Math.min(hi, found.hi);
-        if (found.payload !== null) return answer(index, found.payload, name, key, keysToIov(lo, hi));
-      }
-      return null;
+      const found = find(name, key);
+      return found === null ? null : answer(found.member, found.payload, name, key, keysToIov(found.lo, found.hi));
     },
     names: () => [...new Set(indexes.flatMap((index) => database(index).names()))].sort(compareNames),
     segments: (range) => materialise(range).map((segment) => chainSegment(segment)),
@@ -192,20 +188,6 @@ function openMember(member: ChainMember, usableStates: readonly DatabaseState[] 
     );
   }
   return database;
-}
-
-/** The segment of a run, or the hole around it. */
-function locate(
-  database: LocalDatabase,
-  name: string,
-  key: number,
-): { readonly lo: number; readonly hi: number; readonly payload: PayloadRow | null } {
-  const view = database.view(name);
-  if (view === null) return { lo: 0, hi: FOREVER, payload: null };
-  const at = lastBeginning(view.lo, key);
-  const hi = view.hi[at] ?? -1;
-  if (at >= 0 && key <= hi) return { lo: view.lo[at] ?? 0, hi, payload: view.payloads[at] ?? null };
-  return { lo: hi + 1, hi: (view.lo[at + 1] ?? FOREVER + 1) - 1, payload: null };
 }
 
 /** The views of all members painted over each other, lowest priority first. */

@@ -44,7 +44,14 @@ export async function placePayload(
 }
 
 /** There a link is one inode that many hosts cache, and its count of links is not to be relied on: copies are checked and stand alone. */
-const isOnNetwork = (target: string): boolean => readFileSystem(dirname(target)).kind === 'network';
+function isOnNetwork(target: string): boolean {
+  const directory = dirname(target);
+  if (directory !== asked.directory) asked = { directory, isNetwork: readFileSystem(directory).kind === 'network' };
+  return asked.isNetwork;
+}
+
+/** The payloads of a database go into one directory, one after the other. */
+let asked = { directory: '', isNetwork: false };
 
 function link(path: string, target: string): boolean {
   try {

@@ -220,10 +220,21 @@ export const payloadCorrupt = (path: string, expected: string, actual: string): 
     hint: 'Restore it from a copy of this database, or run the calibration again.',
   });
 
+/** Objects that this process has made durable, by path: what is committed in every iteration is synced once. */
+const durable = new Map<string, string>();
+
 /** Makes objects durable: each file and each touched directory once. */
 export async function syncObjects(objects: string, digests: Iterable<string>): Promise<void> {
-  const files = new Set([...digests].map((sha256) => objectPath(objects, sha256)));
-  const directories = new Set([...files].map(dirname));
-  await syncPaths(files);
-  await syncPaths(files.size === 0 ? [] : [...directories, objects]);
+  const files = new Map([...digests].map((sha256) => objectPath(objects, sha256)).map((path) => [path, stateOf(path)]));
+  for (const [path, state] of files) if (state !== null && durable.get(path) === state) files.delete(path);
+  if (files.size === 0) return;
+  await syncPaths(files.keys());
+  await syncPaths([...new Set([...files.keys()].map(dirname)), objects]);
+  for (const [path, state] of files) if (state !== null) durable.set(path, state);
+}
+
+/** What changes when an object is made anew; null when it is not there: syncPaths tells. */
+function stateOf(path: string): string | null {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs}`;
 }
