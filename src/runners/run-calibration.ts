@@ -14,6 +14,7 @@ import { type CalibrationOutput, calibrationMachine, type StepOutcome } from '..
 import { diskError } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
 import type { ChainLock } from '../worker/contract.ts';
+import { parametersIn } from '../worker/parameters.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
 import { chainOf } from './chain-of.ts';
 import { commitIteration, draftOf, publishResult } from './commit-iteration.ts';
@@ -203,13 +204,12 @@ async function writeChain(directory: string, lock: ChainLock, forPrograms: boole
   }
 }
 
-/** The value of the payload named `parameters` for the first known run; {} where there is none. */
+/** For the first known run. */
 function parametersOf(lock: ChainLock, run: Run | null): Readonly<Record<string, unknown>> {
   if (lock.databases.length === 0) return {};
   const chain = openChain(lock);
   try {
-    const answer = chain.names().includes('parameters') ? chain.lookup('parameters', run ?? [0, 0]) : null;
-    return answer === null ? {} : (JSON.parse(chain.read(answer).toString('utf8')) as Record<string, unknown>);
+    return parametersIn(chain, run ?? [0, 0]);
   } finally {
     chain.close();
   }

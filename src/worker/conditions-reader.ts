@@ -10,8 +10,11 @@ import { valueVersion } from '../payloads/name.ts';
 import { partAt, readParts } from '../payloads/parts.ts';
 import { hashFile, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
 import type { ChainLock } from './contract.ts';
+import { parametersIn } from './parameters.ts';
 
 export interface ConditionsReader extends Conditions {
+  /** Those of a program; {} where the chain has none. */
+  parameters(run: Run): Promise<Readonly<Record<string, unknown>>>;
   close(): void;
 }
 
@@ -104,6 +107,11 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
 
   return {
     find,
+    async parameters(run) {
+      chain ??= open();
+      const opened = await chain;
+      return opened === null ? {} : parametersIn(opened, run);
+    },
     async get<Definition extends PayloadDefinition>(
       definition: Definition,
       run: Run,

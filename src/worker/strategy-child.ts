@@ -1,6 +1,4 @@
 // Entry of the child process that runs one algorithm under its strategy. It tells its parent by messages, and ends when the parent does.
-
-import type { Conditions } from '../config/contexts.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { AlgorithmOptions, Config } from '../config/options.ts';
 import { definedPayloads } from '../config/payload-registry.ts';
@@ -8,7 +6,6 @@ import type { StrategyJob } from '../domain/algorithms-runner.ts';
 import { CafError, errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { checkIov, formatIov, formatRun, type Run } from '../domain/iov.ts';
-import type { PayloadDefinition } from '../domain/payload.ts';
 import { encodePayload } from '../payloads/codec.ts';
 import { checkPayloadName } from '../payloads/name.ts';
 import { putFilePayload, putValue } from '../payloads/store.ts';
@@ -97,7 +94,7 @@ async function runAlgorithm(job: StrategyJob): Promise<Final> {
       data,
       rules: payloadRules(job.objects),
       conditions,
-      parametersOf: (ofRuns) => readParameters(conditions, ofRuns),
+      parametersOf: (ofRuns) => conditions.parameters(ofRuns[0] ?? [0, 0]),
       log: createChildLog(),
       signal: stopping.signal,
       guard,
@@ -158,19 +155,6 @@ function selectedRuns(job: StrategyJob, data: CollectedData, strategy: Strategy,
     { hint: 'Request another interval, or shorten ignoredRuns.' },
   );
 }
-
-/** What is valid for the first of these runs; {} where the chain has none, or it is no object. */
-async function readParameters(conditions: Conditions, runs: readonly Run[]): Promise<Readonly<Record<string, unknown>>> {
-  const value = await conditions.find(PARAMETERS, runs[0] ?? [0, 0]);
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-/** As any calibration may define it: taken as it is. */
-const PARAMETERS: PayloadDefinition = {
-  kind: 'payload',
-  name: 'parameters',
-  schema: { '~standard': { version: 1, vendor: 'calibration-framework', validate: (value) => ({ value }) } },
-};
 
 function payloadRules(objects: string): PayloadRules {
   const definitions = new Map(definedPayloads().map((definition) => [definition.name, definition]));

@@ -102,3 +102,20 @@ export default defineConfig({ calibrations: [defineCalibration({ name: 'a', coll
   expect(stderr).toMatch(/has a migrate but no older version/);
   expect(stderr).toMatch(/a function as migrate/);
 });
+
+test('a file that is called parameters gives no parameters, and stops nobody', async () => {
+  scene.config(`
+import { writeFileSync } from 'node:fs';
+const File = definePayload('parameters');
+const file = defineCalibration({ name: 'file', collections: {}, algorithms: [{ name: 'x', run: async ({ commitFile }) => {
+  writeFileSync('p.bin', 'hello');
+  await commitFile(File, 'p.bin');
+  return 'ok';
+} }] });
+const collections = { c: { files: [], collect: ({ record }) => record([1, 1], 'n', 1) } };
+const program = command(['sh', '-c', 'echo \\'{"result":"ok"}\\' > result.json']);
+const reader = defineCalibration({ name: 'reader', dependsOn: [file], collections, algorithms: [{ name: 'x', run: program }] });
+export default defineConfig({ calibrations: [file, reader] });`);
+  const { code, stdout, stderr } = await scene.caf(['run', '-q']);
+  expect(code, stdout + stderr).toBe(0);
+});
