@@ -221,7 +221,7 @@ export function describeBackend(name: string, create: (options: BackendOptions) 
         const stranger = spawn('/bin/sleep', ['1000']);
         const running = backendWith().submit(rig.shell('sleep 1000'));
         const { process: own } = running;
-        const reused = { ...own!, pid: stranger.pid!, startTicks: own!.startTicks - 1 };
+        const reused = { ...own!, pid: stranger.pid!, startTicks: own!.startTicks + 1 }; // the stranger began earlier
         expect(backendWith().adopt(rig.shell('true'), reused)).toBeNull();
         expect(backendWith().adopt(rig.shell('true'), { ...own!, bootId: 'an earlier boot' })).toBeNull();
         expect(backendWith().adopt(rig.shell('true'), { ...own!, host: 'elsewhere' })).toBeNull();
