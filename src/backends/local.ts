@@ -71,8 +71,8 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
 
   function submitFunction(submission: JobSubmission, configPath: string, env: Env, setup: readonly string[]): RunningJob {
     const startedAt = performance.now();
-    // These two differ from job to job; a function finds them in its job file.
-    const { CAF_JOB: _job, CAF_TOKEN: _token, ...shared } = env;
+    // A function is told of its job by a message; where caf itself runs in a job, this is the job around it.
+    const { CAF_JOB: _, ...shared } = env;
     const key = JSON.stringify([configPath, setup, Object.entries(shared).sort()]);
     const warm = pool.take(key) ?? startWarm(key, withSetup([process.execPath, ...childArguments], setup), shared, submission.directory);
     if ('failure' in warm) return notStarted(warm.failure, [process.execPath, ...childArguments], submission.directory, shared);

@@ -270,15 +270,9 @@ function decide(
 }
 
 function digestsOf(fingerprint: Fingerprint, digest: (text: string) => string): ReturnType<PlannedCalibration['digests']> {
-  const parts = { ...fingerprint.collectors, ...fingerprint.algorithms };
-  const of = (test: (key: string) => boolean) =>
-    digest(
-      JSON.stringify(
-        Object.entries(parts)
-          .filter(([key]) => test(key))
-          .sort(),
-      ),
-    );
+  // The two have keys in common: code, and setup and env of a collection and an algorithm of one name.
+  const parts = [fingerprint.collectors, fingerprint.algorithms].map((part) => Object.entries(part).sort());
+  const of = (test: (key: string) => boolean) => digest(JSON.stringify(parts.map((entries) => entries.filter(([key]) => test(key)))));
   const isFiles = (key: string) => key.startsWith('files');
   const isCode = (key: string) => key.startsWith('code');
   return { inputs: of(isFiles), code: of(isCode), options: of((key) => !isFiles(key) && !isCode(key)) };

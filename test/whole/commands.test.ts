@@ -192,3 +192,20 @@ export default defineConfig({ calibrations: [a] });`;
   expect(await state({ CAF_OUTPUT: 'elsewhere' })).toBe('failed');
   expect(await state({ CAF_OUTPUT: '' })).toBe('completed');
 });
+
+test('the digest of the code that a database keeps changes with the code of the collectors', async () => {
+  const body = (value: number): string => `
+const Value = definePayload('Value', z.object({ value: z.number() }));
+const collect = ({ record }) => record([1, 1], 'n', ${value});
+const run = ({ commit }) => { commit(Value, { value: 1 }); return 'ok'; };
+const a = defineCalibration({ name: 'a', collections: { c: { files: [], collect } }, algorithms: [{ name: 'x', run }] });
+export default defineConfig({ calibrations: [a] });`;
+  const digests = async (value: number): Promise<Record<string, string>> => {
+    config(body(value));
+    await project.ask(['run']);
+    return JSON.parse(await project.ask(['db', 'log', 'calibration_results/a/0/localdb', '--json'])).transactions[0];
+  };
+  const [first, second] = [await digests(1), await digests(2)];
+  expect(second.codeDigest).not.toBe(first.codeDigest);
+  expect(second.configDigest).toBe(first.configDigest);
+});
