@@ -1,7 +1,7 @@
 // `caf db diff --values`: the changes between two databases, with what changed inside their JSON payloads.
 import { type Iov, intersect, type Run, singleRun } from '../domain/iov.ts';
 import { decodePayload } from '../payloads/codec.ts';
-import { JSON_TYPE } from '../payloads/name.ts';
+import { valueVersion } from '../payloads/name.ts';
 import { readChecked } from '../payloads/store.ts';
 import { compareValues, type ValueComparison } from './compare-values.ts';
 import type { PayloadRow } from './content.ts';
@@ -45,7 +45,7 @@ function createComparer(left: LocalDatabase, right: LocalDatabase): (change: Cha
   const known = new Map<string, ValueComparison | null>();
   const readValue = (database: LocalDatabase, name: string, sha256: string): { readonly value: unknown } | null => {
     const payload: PayloadRow | undefined = database.view(name)?.payloads.find((one) => one.sha256 === sha256);
-    if (payload === undefined || payload.mediaType !== JSON_TYPE) return null;
+    if (payload === undefined || valueVersion(payload.mediaType) === null) return null;
     return { value: decodePayload(readChecked(database.fileOf(payload), sha256)) };
   };
   return ({ name, from, to }) => {

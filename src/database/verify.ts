@@ -26,6 +26,7 @@ import {
 import { type DatabaseReader, findDatabase, openDatabase, readImage } from './open.ts';
 import { readLock } from './queries.ts';
 import { openReadOnly } from './sqlite.ts';
+import { readStates, STATE_FILE } from './state.ts';
 
 export interface VerifyProblem {
   /** 0 header, 1 SQLite, 2 identities, 3 view, 4 database.txt, 5 payload files, 6 payload bytes. */
@@ -65,6 +66,7 @@ export async function verifyDatabase(path: string, options: VerifyOptions = {}):
   let entries: readonly EntryRow[] = [];
   let payloads: readonly PayloadRow[] = [];
   if (reader !== null) {
+    checkStateFile(directory, report);
     try {
       entries = reader.entries();
       payloads = [...new Set(entries.map((entry) => entry.payload))];
@@ -95,6 +97,16 @@ function openText(directory: string, report: Report): DatabaseReader | null {
     if (error.problems.length === 0) report(4, file, 'lines', 'a readable database.txt', error.message);
     for (const { path, message } of error.problems) report(4, path, 'line', '<package>/<name> <revision> <e,r,e,r> and its file', message);
     return null;
+  }
+}
+
+/** Level 2: the history of its state says something readable. */
+function checkStateFile(directory: string, report: Report): void {
+  try {
+    readStates(directory);
+  } catch (error) {
+    if (!(error instanceof CafError)) throw error;
+    report(2, join(directory, STATE_FILE), 'history', 'a state per line', error.message);
   }
 }
 

@@ -98,5 +98,6 @@ describe('the state of a database', () => {
     const { directory } = await published();
     writeFileSync(join(directory, STATE_FILE), 'nonsense\n');
     expect(await codeOf(() => stateOf(directory))).toBe('CAF_DB_DAMAGED');
+    expect((await verifyDatabase(directory)).problems).toMatchObject([{ level: 2, path: join(directory, STATE_FILE) }]);
   });
 });
