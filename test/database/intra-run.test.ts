@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { openChain } from '../../src/database/chain.ts';
+import { diffDetailed } from '../../src/database/diff-values.ts';
 import { exportDatabase, importDatabase } from '../../src/database/exchange.ts';
 import { flattenChain, writeConditionsDirectory } from '../../src/database/flatten.ts';
 import { openDatabase } from '../../src/database/open.ts';
@@ -141,6 +142,20 @@ describe('an intra-run payload', () => {
     '{"boundaries":["a"],"parts":[1,2]}',
   ])('is not read from %s', (text) => {
     expect(readParts(Buffer.from(text))).toBeNull();
+  });
+});
+
+describe('values of any version', () => {
+  it('are compared value by value, though their media type says more than JSON', async () => {
+    const bench = new Bench();
+    for (const [label, gain] of [
+      ['a', 1],
+      ['b', 2],
+    ] as const)
+      await publish(bench, label, [[await value(bench, 'Gains', { gain }, 2), [1, 0, 1, 9]]]);
+    const { changes } = diffDetailed(join(bench.root, 'a'), join(bench.root, 'b'), { values: true });
+    expect(changes).toHaveLength(1);
+    expect(JSON.stringify(changes[0]?.values)).toContain('gain');
   });
 });
 
