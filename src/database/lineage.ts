@@ -13,7 +13,7 @@ import type { ParentInput } from './types.ts';
 /** The results directory that a database lies in; null when it stands alone. */
 export function resultsOf(directory: string): string | null {
   for (let at = resolve(directory); ; at = dirname(at)) {
-    if (existsSync(join(at, 'caf.db')) || (hasRefs(at) && at !== directory)) return at;
+    if (hasRefs(at)) return at;
     if (at === dirname(at)) return null;
   }
 }

@@ -9,6 +9,7 @@ import { extendPayload, fillGapsOf, updateRunning } from '../../src/database/edi
 import { extendLast, fillGaps } from '../../src/database/fill-gaps.ts';
 import { mergeViews } from '../../src/database/merge.ts';
 import { type MergeRequest, mergeDatabases, readResolutions } from '../../src/database/merge-databases.ts';
+import { openDatabase } from '../../src/database/open.ts';
 import { publishDatabase } from '../../src/database/publish.ts';
 import { diffDatabases, logDatabase, showDatabase } from '../../src/database/queries.ts';
 import { planRunningUpdate, UPDATE_MODES, type UpdateMode } from '../../src/database/running-update.ts';
@@ -380,6 +381,20 @@ describe('repairs by hand', () => {
     expect(extend('1,2,1,7')).toBe('N 0,0,-1,-1 n; P 1,1,1,1 a; P 1,2,1,9 b; Q 0,0,-1,-1 q');
     expect(extend('0,0,-1,-1')).toBe('N 0,0,-1,-1 n; P 0,0,-1,-1 b; Q 0,0,-1,-1 q');
     expect(extendLast(held(P), 'R', [0, 0, -1, -1])).toBeNull();
+  });
+
+  it('keep the parts of payloads that change within a run', async () => {
+    const bench = new Bench();
+    const parts = [0, 10].map((firstEvent) => ({ firstEvent, sha256: sha256(`part ${firstEvent}`) }));
+    const payload = { ...bench.put('P', 'two parts'), parts };
+    const { directory } = await publishDatabase(
+      { entries: [{ payload, iov: [1, 1, 1, 3], transaction: 0 }], transactions: [transaction()], parents: [], chain: null },
+      { directory: join(bench.root, 'db'), objects: bench.objects },
+    );
+    await extendPayload(describeDatabase(directory), 'P', [2, 0, 2, -1], { ...EDIT, directory: join(bench.root, 'extended') });
+    const extended = openDatabase(join(bench.root, 'extended'));
+    expect(extended.view('P')?.payloads.map((one) => one.parts)).toEqual([parts, parts]);
+    extended.close();
   });
 
   it('make new databases with a note; the old ones stay as they are', async () => {
