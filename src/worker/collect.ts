@@ -71,9 +71,24 @@ function codeOf(job: JobFile, error: unknown): string {
   return 'CAF_JOB_FAILED';
 }
 
-/** The lines of the stack in files of the user: not Node's, not caf's. */
-function userFrames(error: Error): string {
-  const own = import.meta.dirname.endsWith('/src/worker') ? join(import.meta.dirname, '..') : import.meta.dirname;
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return frames.filter((line) => !line.includes('node:') && !line.includes(`${own}/`)).join('\n');
+/** What the job's log says of an error: as Node would, without the lines that are not the user's; all of them where none is. */
+export function logTextOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? error.message;
+  if (userFrames(error) === '') return stack;
+  return stack
+    .split('\n')
+    .filter((line) => !isFrame(line) || isOfTheUser(line))
+    .join('\n');
 }
+
+/** The lines of the stack in files of the user: not Node's, not caf's. */
+const userFrames = (error: Error): string =>
+  (error.stack ?? '')
+    .split('\n')
+    .filter((line) => isFrame(line) && isOfTheUser(line))
+    .join('\n');
+
+const OWN = `${import.meta.dirname.endsWith('/src/worker') ? join(import.meta.dirname, '..') : import.meta.dirname}/`;
+const isFrame = (line: string): boolean => /^\s+at /.test(line);
+const isOfTheUser = (line: string): boolean => !line.includes('node:') && !line.includes(OWN);

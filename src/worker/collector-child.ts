@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { UserFunction } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
-import { collectJob, failureResult, writeResult } from './collect.ts';
+import { collectJob, failureResult, logTextOf, writeResult } from './collect.ts';
 import type { FromCollectorChild, JobFile, ResultFile, ToCollectorChild } from './contract.ts';
 import { findCollection } from './find-function.ts';
 import { redirectOutput, silenceOutput } from './redirect-output.ts';
@@ -31,8 +31,7 @@ void process.stdout;
 void process.stderr;
 
 process.on('message', (message: ToCollectorChild) => {
-  if (message.type === 'exit') leave(0);
-  else void doJob(message.jobFile);
+  void doJob(message.jobFile);
 });
 process.on('disconnect', () => {
   if (current === null) leave(0);
@@ -52,7 +51,6 @@ process.on('exit', (code) => {
   const what = isCollecting ? 'collect called process.exit' : 'the process was ended while the config was being loaded, with process.exit';
   writeResult(current.job, failureResult(current.job, new Error(`${what}(${code})`)));
 });
-tell({ type: 'ready' });
 
 async function doJob(jobFile: string): Promise<void> {
   const job = JSON.parse(readFileSync(jobFile, 'utf8')) as JobFile;
@@ -71,7 +69,7 @@ async function doJob(jobFile: string): Promise<void> {
     if (stoppedBy !== null) throw new Error(`it was stopped by ${stoppedBy}`);
   } catch (error) {
     result = failureResult(job, error);
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${logTextOf(error)}\n`);
   }
   finish(job, jobFile, result);
 }

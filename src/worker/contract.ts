@@ -91,11 +91,14 @@ export interface ResultFile {
 }
 
 /** Messages to a warm collector child (worker/collector-child.ts). */
-export type ToCollectorChild = { readonly type: 'collect'; readonly jobFile: string } | { readonly type: 'exit' };
+export type ToCollectorChild = { readonly type: 'collect'; readonly jobFile: string };
 /** Messages from it. `finished` is sent after result.json is in place; after a failed job the child is not used again. */
-export type FromCollectorChild =
-  | { readonly type: 'ready' }
-  | { readonly type: 'finished'; readonly jobFile: string; readonly failed: boolean; readonly rssBytes: number };
+export type FromCollectorChild = {
+  readonly type: 'finished';
+  readonly jobFile: string;
+  readonly failed: boolean;
+  readonly rssBytes: number;
+};
 
 /** One finished collector job, as an algorithm reads it. */
 export interface CollectedJob {
