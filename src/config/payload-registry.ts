@@ -18,8 +18,5 @@ export function registerPayload(definition: PayloadDefinition): void {
   else known.push(definition);
 }
 
-/** The definition of this name; the latest, where a module was loaded twice. */
-export const findPayload = (name: string): PayloadDefinition | undefined => registry().get(name)?.at(-1);
-
 /** All definitions in the order of definePayload; names may repeat. */
 export const definedPayloads = (): readonly PayloadDefinition[] => [...registry().values()].flat();

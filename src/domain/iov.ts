@@ -191,13 +191,6 @@ export const singleRun = (run: Run): Iov => [run[0], run[1], run[0], run[1]];
 
 export const isSingleRun = ([expLow, runLow, expHigh, runHigh]: Iov): boolean => expLow === expHigh && runLow === runHigh;
 
-/** The smallest interval that holds all the runs; null for none. */
-export function spanOfRuns(runs: readonly Run[]): Iov | null {
-  const sorted = sortRuns(runs);
-  const [first, last] = [sorted[0], sorted.at(-1)];
-  return first === undefined || last === undefined ? null : [first[0], first[1], last[0], last[1]];
-}
-
 // ------------------------------------------------------------------------------------------------------------- algebra
 
 export function contains(iov: Iov, run: Run): boolean {
@@ -205,12 +198,6 @@ export function contains(iov: Iov, run: Run): boolean {
   const at = runKey(run);
   return lo <= at && at <= hi;
 }
-
-export const compareIovs = (a: Iov, b: Iov): number => {
-  const [aLo, aHi] = iovToKeys(a);
-  const [bLo, bHi] = iovToKeys(b);
-  return aLo - bLo || aHi - bHi;
-};
 
 /** What two intervals share; null = nothing. */
 export function intersect(a: Iov, b: Iov): Iov | null {

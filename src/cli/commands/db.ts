@@ -15,7 +15,10 @@ import { registerState } from './db/state.ts';
 import { drawChain, drawLog, drawPublished, drawSegments, drawShow, drawVerify } from './db-text.ts';
 
 export function registerDb(program: Command, io: Io): void {
-  const db = program.command('db').description('Local databases: what they hold, how they differ, whether they are sound.');
+  const db = program
+    .command('db')
+    .summary('what local databases hold, and their versions')
+    .description('Local databases: what they hold, how they differ, whether they are sound.');
   addExamples(db, [
     ['caf db show calibration_results/pedestals/localdb', 'entries and view'],
     ['caf db get calibration_results/pedestals/localdb Pedestals 7 12', 'the constants of experiment 7, run 12'],
