@@ -55,7 +55,7 @@ test('caf init makes a project that type-checks against the packed declarations,
   caf(project, 'init', 'my-line');
   execFileSync(join(installed, '.bin/tsc'), ['-p', project], { stdio: 'pipe' });
   const { stdout } = caf(project, 'run');
-  expect(stdout).toContain('✔ 1 calibration');
+  expect(stdout).toContain('1 calibration, 1 payload');
   const status = JSON.parse(caf(project, 'status', '--json').stdout) as {
     readonly state: string;
     readonly calibrations: readonly { readonly iteration: number }[];
@@ -86,7 +86,7 @@ export default defineConfig({ calibrations: [pedestals({ files: ['*.csv'], chann
   );
   execFileSync(join(installed, '.bin/tsc'), ['-p', project], { stdio: 'pipe' });
   expect(caf(project, 'run', '--dry-run').stdout).toMatch(/pedestals +1 +never run/);
-  expect(caf(project, 'run').stdout).toContain('✔ 1 calibration');
+  expect(caf(project, 'run').stdout).toContain('1 calibration, 1 payload');
 });
 
 test('it holds what the README names, and no TypeScript that Node would have to strip', () => {
