@@ -70,7 +70,7 @@ export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResu
   readonly executionTimeLimit?: string | undefined;
   /** For programs. */
   readonly env?: Env | undefined;
-  /** For programs. Default: no limits. */
+  /** For programs. Default: no limits; given, what is left out has the defaults of a collection's resources. */
   readonly resources?: ResourceOptions | undefined;
 }
 

@@ -1,5 +1,5 @@
 // From reported results to sealed databases: an iteration's localdb, the draft between algorithms, and the calibration's result.
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeDatabase, describeUsable } from '../database/chain.ts';
 import { flattenChain } from '../database/flatten.ts';
@@ -12,6 +12,7 @@ import type { ChainMember } from '../worker/contract.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
 import { chainOf } from './chain-of.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
+import { keepUnderItsVersion } from './tidy-directory.ts';
 
 /** The entries are nothing but what the strategies reported as ok or iterate, in that order: rows are the truth, images are made from them. */
 function entriesOf(hands: Hands, spec: CalibrationSpec, iteration: number, algorithms: readonly AlgorithmSpec[]) {
@@ -137,14 +138,8 @@ function existing(directory: string, contentId: string): Pick<PublishedVersion, 
   if (!existsSync(directory)) return null;
   const found = describeDatabase(directory);
   if (found.contentId === contentId && found.versionId !== null) return { ...found, versionId: found.versionId };
-  setAside(directory, found.versionId ?? found.contentId);
+  keepUnderItsVersion(directory);
   return null;
-}
-
-function setAside(directory: string, versionId: string): void {
-  const aside = `${directory}.${versionId}`;
-  if (existsSync(aside)) rmSync(directory, { recursive: true, force: true });
-  else renameSync(directory, aside);
 }
 
 /** The calibration's result: its iterations flattened, newest first. */
@@ -157,10 +152,7 @@ export async function publishResult(
   const { spec } = planned;
   const directory = join(hands.spec.output, spec.name, 'localdb');
   hands.journal.commit();
-  if (existsSync(directory)) {
-    const old = describeDatabase(directory);
-    setAside(directory, old.versionId ?? old.contentId);
-  }
+  keepUnderItsVersion(directory);
   const databases = Array.from({ length: iteration + 1 }, (_, n) => iteration - n).map(
     (n): ChainMember => ({
       ...describeUsable(join(iterationDirectory(hands.spec.output, spec.name, n), 'localdb')),

@@ -36,7 +36,8 @@ function removeHalfMade(directory: string): void {
   for (const name of readdirSync(directory)) if (isHalfMade(name)) rmSync(join(directory, name), { recursive: true, force: true });
 }
 
-function keepUnderItsVersion(database: string): void {
+/** Makes room for a database that is made anew: the old one, where there is one, is kept beside it under its version's name. */
+export function keepUnderItsVersion(database: string): void {
   if (!existsSync(database)) return;
   const version =
     /\b[0-9a-f]{64}\b/.exec(existsSync(join(database, 'VERSION')) ? readFileSync(join(database, 'VERSION'), 'utf8') : '')?.[0] ?? 'unknown';
