@@ -28,9 +28,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
     actors: {
       runStrategy: fromCallback<AlgorithmEvent, AlgorithmInput>(({ sendBack, receive }) => {
         const ending = new AbortController();
-        const end = () => ending.abort();
-        for (const signal of [hands.leave, hands.cancel]) signal.addEventListener('abort', end);
-        receive(end);
+        receive(() => ending.abort());
         // The row that says "started" may drop what a failed attempt recorded, so it is read back only now.
         hands.journal.commit();
         const recorded = hands.journal.algorithm(calibration.name, iteration, algorithm.name)?.executions ?? [];
@@ -71,10 +69,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
               sendBack({ type: 'child.ended', finalState, gaps, error, interrupted: cancelled === true }),
             (error: unknown) =>
               sendBack({ type: 'child.ended', finalState: 'failed', gaps: null, error: errorText(error), interrupted: false }),
-          )
-          .finally(() => {
-            for (const signal of [hands.leave, hands.cancel]) signal.removeEventListener('abort', end);
-          });
+          );
       }),
     },
     actions: {
@@ -100,7 +95,16 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
         resultsKnown: reports.map(({ result }) => result),
       },
     });
-    actor.subscribe({ complete: () => resolve(actor.getSnapshot().output as AlgorithmOutput), error: reject });
+    const cancel = () => actor.send({ type: 'algorithm.cancel' });
+    const endings = [hands.leave, hands.cancel];
+    for (const signal of endings) signal.addEventListener('abort', cancel);
+    actor.subscribe({
+      complete: () => {
+        for (const signal of endings) signal.removeEventListener('abort', cancel);
+        resolve(actor.getSnapshot().output as AlgorithmOutput);
+      },
+      error: reject,
+    });
     actor.start();
     actor.send({ type: 'algorithm.begin' });
   });

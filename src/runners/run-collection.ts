@@ -58,10 +58,13 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
         interrupted = true;
         resolve();
       };
+      const cancel = () => actor.send({ type: 'job.cancel' });
       hands.leave.addEventListener('abort', leave, { once: true });
+      hands.cancel.addEventListener('abort', cancel, { once: true });
       actor.subscribe({
         complete: () => {
           hands.leave.removeEventListener('abort', leave);
+          hands.cancel.removeEventListener('abort', cancel);
           // stop() completes too, without an output.
           if (actor.getSnapshot().status !== 'done') return;
           const { key, outcome } = actor.getSnapshot().output as JobOutput;

@@ -135,13 +135,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         const begin = (running: RunningJob) => {
           hands.running.add(name);
           sendBack({ type: 'attempt.spawned', process: running.process });
-          const cancel = () => void running.cancel();
-          hands.cancel.addEventListener('abort', cancel);
-          receive(cancel);
+          receive(() => void running.cancel());
           running.ended
             .then((attemptEnd) => {
               hands.running.delete(name);
-              hands.cancel.removeEventListener('abort', cancel);
               release(key.job);
               end(attemptEnd);
             })
