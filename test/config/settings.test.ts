@@ -6,7 +6,7 @@ import { checkContext, resolveSettings, type SettingsInput } from '../../src/con
 const INPUT: SettingsInput = {
   flags: {},
   env: {},
-  cwd: '/home/anna/work',
+  cwd: '/home/anna/here',
   configPath: '/home/anna/caf.config.ts',
   config: { calibrations: [] },
 };
@@ -24,7 +24,7 @@ describe('the results directory', () => {
 
   test.each([
     [{ config, env, flags }, '/home/anna/from-flag', 'flag', '--output'],
-    [{ config, env }, '/home/anna/work/from-env', 'environment', 'CAF_OUTPUT'],
+    [{ config, env }, '/home/anna/here/from-env', 'environment', 'CAF_OUTPUT'],
     [{ config, env: { CAF_OUTPUT: '' } }, '/home/anna/results', 'config', 'output'],
     [{}, '/home/anna/calibration_results', 'default', ''],
   ])('%# is %s from %s', (input, value, origin, name) => {
