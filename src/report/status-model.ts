@@ -1,9 +1,8 @@
 // The document of `caf status --json`, made from what the journal knows; the text table is drawn from it too.
 import { type JournalReader, type ObservedSnapshot, openJournalForReading } from '../database/journal-reader.ts';
-import type { CalibrationSnapshot, IterationSnapshot } from '../database/journal-status.ts';
-import type { AlgorithmResult, CalibrationState, Checkpoint, FinalState } from '../domain/calibration.ts';
+import type { AlgorithmSnapshot, CalibrationSnapshot, IterationSnapshot } from '../database/journal-status.ts';
+import type { CalibrationState, Checkpoint } from '../domain/calibration.ts';
 import type { ErrorText, JobCounts } from '../domain/event.ts';
-import type { Iov, Run } from '../domain/iov.ts';
 
 export type CampaignState = 'completed' | 'failed' | 'running' | 'interrupted';
 
@@ -56,25 +55,10 @@ export interface StatusCalibration {
 export interface StatusIteration {
   readonly iteration: number;
   readonly jobs: JobCounts;
-  readonly algorithms: readonly StatusAlgorithm[];
+  readonly algorithms: readonly AlgorithmSnapshot[];
   /** Null: not committed. */
   readonly outcome: 'ok' | 'iterate' | 'failed' | null;
   readonly versionId: string | null;
-}
-
-export interface StatusAlgorithm {
-  readonly name: string;
-  /** Null: not finished. */
-  readonly finalState: FinalState | null;
-  readonly executions: readonly {
-    readonly runs: readonly Run[];
-    readonly iov: Iov;
-    readonly result: AlgorithmResult;
-    readonly seconds: number;
-  }[];
-  readonly results: readonly { readonly iov: Iov; readonly result: AlgorithmResult }[];
-  readonly gaps: readonly Iov[] | null;
-  readonly error: ErrorText | null;
 }
 
 const NO_JOBS: JobCounts = { total: 0, succeeded: 0, failed: 0, running: 0, queued: 0, reused: 0 };
