@@ -56,6 +56,7 @@ await build({
   entryPoints: [
     { in: 'src/cli/program.ts', out: 'program' },
     { in: 'winston', out: 'winston' },
+    { in: 'src/backends/launch-child.ts', out: 'launch-child' },
   ],
   plugins: [apart('winston', './winston.cjs'), withoutPrograms],
   minifyWhitespace: true,

@@ -87,7 +87,7 @@ CREATE TABLE attempts(
   token         TEXT NOT NULL,
   directory     TEXT NOT NULL,                 -- relative to the results directory
   resources     TEXT NOT NULL,                 -- JSON
-  process       TEXT,                          -- JSON: host, bootId, pid, startTicks; null = not known to have been spawned
+  handle        TEXT,                          -- JSON: host, bootId, pid, startTicks, or engine, id; null = not known to have been started
   started_at    TEXT NOT NULL,
   ended_at      TEXT,
   outcome       TEXT CHECK(outcome IN ('succeeded','failed','cancelled')),

@@ -1,6 +1,6 @@
 // What CAF asks of a place where jobs run: admit, start, adopt, cancel, close. The same for this machine and every batch engine.
 import type { Resources } from '../domain/calibration.ts';
-import type { JobKey, ProcessIdentity, Usage } from '../domain/job.ts';
+import type { JobHandle, JobKey, Usage } from '../domain/job.ts';
 
 /** One attempt, ready to start: its directory and job.json exist. */
 export interface JobSubmission extends JobKey {
@@ -9,11 +9,14 @@ export interface JobSubmission extends JobKey {
   /** Absolute working directory of this attempt; stdout and stderr are written there. */
   readonly directory: string;
   readonly resources: Resources;
-  readonly task: /** Spawned directly. `env` is complete: nothing else is inherited. */
+  readonly task: /** Spawned directly. `env` and `ownEnv` are complete: nothing else is inherited. */
     | {
         readonly kind: 'program';
         readonly argv: readonly string[];
+        /** The same object for all jobs of a collection. */
         readonly env: Readonly<Record<string, string>>;
+        /** What only this job has. */
+        readonly ownEnv: Readonly<Record<string, string>>;
         readonly setup: readonly string[];
       }
     /** A function of the config, run by a warm Node child that has loaded the config. */
@@ -38,8 +41,8 @@ export type AttemptEnd =
   | { readonly how: 'unknown'; readonly usage: Usage };
 
 export interface RunningJob {
-  /** Known as soon as submit() returns; null when the backend has no process here. */
-  readonly process: ProcessIdentity | null;
+  /** What finds it again, once it is known; null = nothing was started. Settles before `ended`; never rejects. */
+  readonly started: Promise<JobHandle | null>;
   /** Settles exactly once; never rejects. */
   readonly ended: Promise<AttemptEnd>;
   /** Ends the whole process tree: SIGTERM, then SIGKILL after a grace time. Resolves when it is gone. */
@@ -58,8 +61,8 @@ export interface Backend {
   /** First come, first served. Rejects with an AbortError when `signal` aborts first. */
   admit(resources: Resources, signal: AbortSignal): Promise<Admission>;
   submit(submission: JobSubmission): RunningJob;
-  /** Finds an attempt that an earlier invocation started: null when that very process is gone. */
-  adopt(submission: JobSubmission, process: ProcessIdentity): RunningJob | null;
+  /** Finds an attempt that an earlier invocation started: null when it is known to be gone. */
+  adopt(submission: JobSubmission, handle: JobHandle): RunningJob | null;
   /** Lets running jobs live on (they are adopted by the next invocation) and frees everything else. */
   close(): Promise<void>;
 }

@@ -1,19 +1,21 @@
 // Jobs on this machine: programs are spawned directly, functions of the config run in warm Node children.
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ProcessIdentity } from '../domain/job.ts';
+import { isEngineJob, type JobHandle, type ProcessIdentity } from '../domain/job.ts';
+import { processesWritingTo } from '../host/find-process.ts';
 import { isSameProcess, ownIdentity } from '../host/process-identity.ts';
 import { type ProcessStat, readStat } from '../host/process-tree.ts';
-import { JOB_FILE, RESULT_FILE } from '../worker/contract.ts';
-import { openLog } from './attempt-logs.ts';
+import { JOB_FILE, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
 import type { AttemptEnd, Backend, JobSubmission, RunningJob } from './backend.ts';
 import { createJobWatch } from './job-watch.ts';
+import type { Env } from './launch-contract.ts';
+import { createLauncher } from './launcher.ts';
 import { type Following, followJob } from './running-job.ts';
 import { withSetup } from './setup-lines.ts';
 import { createSlots } from './slots.ts';
+import { type Failure, leaderOf, spawnLogged } from './spawn-logged.ts';
 import { startErrorText } from './start-error.ts';
 import { createWarmPool, type WarmChild } from './warm-pool.ts';
 
@@ -24,6 +26,8 @@ export interface LocalBackendOptions {
   readonly memoryBytes: number | null;
   /** The module collector children run: worker/collector-child. */
   readonly childUrl: URL;
+  /** The module that starts programs: backends/launch-child. */
+  readonly launcherUrl: URL;
   /** Options for Node in these children; default none. */
   readonly nodeArguments?: readonly string[];
   /** A longer stdout or stderr is cut; default 1 GiB. */
@@ -34,39 +38,72 @@ export interface LocalBackendOptions {
   readonly killGraceMs?: number;
 }
 
-type Env = Readonly<Record<string, string>>;
-
-/** Adopted processes are not our children: no event tells that one is gone. */
+/** Processes that are not our children: no event tells that one is gone. */
 const ADOPTED_POLL_MS = 100;
 
 export function createLocalBackend(options: LocalBackendOptions): Backend {
-  const { slots, memoryBytes, childUrl, nodeArguments = [], maxLogBytes = 2 ** 30, compileCache, killGraceMs = 5000 } = options;
+  const {
+    slots,
+    memoryBytes,
+    childUrl,
+    launcherUrl,
+    nodeArguments = [],
+    maxLogBytes = 2 ** 30,
+    compileCache,
+    killGraceMs = 5000,
+  } = options;
   const machineBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   const line = createSlots({ slots, memoryBytes, machineBytes });
   const watch = createJobWatch(maxLogBytes);
   const pool = createWarmPool({ size: slots, killGraceMs });
   const childArguments = [...nodeArguments, fileURLToPath(childUrl)];
   const { host, bootId } = ownIdentity();
-  const programs = new Set<ChildProcess>();
+  const launcher = createLauncher(launcherUrl);
   const adopted = new Map<Following, () => boolean>();
   let adoptedTimer: NodeJS.Timeout | null = null;
 
-  const follow = (submission: JobSubmission, leader: ProcessStat, startedAt: number): Following => {
-    const identity: ProcessIdentity = { host, bootId, pid: leader.pid, startTicks: leader.startTicks };
-    return followJob(submission, leader, identity, { watch, maxLogBytes, killGraceMs, startedAt });
-  };
+  const identityOf = ({ pid, startTicks }: ProcessStat): ProcessIdentity => ({ host, bootId, pid, startTicks });
+  const follow = (submission: JobSubmission, leader: ProcessStat, startedAt: number): Following =>
+    followJob(submission, leader, identityOf(leader), { watch, maxLogBytes, killGraceMs, startedAt });
 
-  function submitProgram(submission: JobSubmission, argv: readonly string[], env: Env): RunningJob {
-    const startedAt = performance.now();
-    const child = spawnLogged(argv, env, submission.directory, false);
-    if ('failure' in child) return notStarted(child.failure, argv, submission.directory, env);
-    const following = follow(submission, leaderOf(child), startedAt);
-    programs.add(child);
-    child.once('exit', (code, signal) => {
-      programs.delete(child);
-      following.mainEnded(signal === null ? { how: 'exited', code: code ?? 0 } : { how: 'signalled', signal });
+  function submitProgram(submission: JobSubmission, argv: readonly string[], env: Env, ownEnv: Env): RunningJob {
+    const { directory } = submission;
+    const started = Promise.withResolvers<JobHandle | null>();
+    const ended = Promise.withResolvers<AttemptEnd>();
+    let following: Following | null = null;
+    const begin = (leader: ProcessStat): void => {
+      following = follow(submission, leader, performance.now());
+      started.resolve(following.job.started);
+      ended.resolve(following.job.ended);
+    };
+    const fail = (message: string): void => {
+      started.resolve(null);
+      ended.resolve({ how: 'not-started', message });
+    };
+    launcher.launch({
+      argv,
+      directory,
+      env,
+      ownEnv,
+      started: begin,
+      failed: (error) => fail(startErrorText(error, argv, directory, { ...env, ...ownEnv })),
+      ended: (end) => following?.mainEnded(end),
+      lost(known) {
+        const leader = known ?? processesWritingTo(join(realpathSync(directory), STDOUT_FILE))[0];
+        if (leader !== undefined && following === null) begin(leader);
+        if (leader === undefined || following === null) fail('the process of caf that starts programs has ended');
+        else lookAfter(following, submission, leader);
+      },
     });
-    return following.job;
+    return {
+      started: started.promise,
+      ended: ended.promise,
+      async cancel() {
+        await started.promise;
+        await following?.job.cancel();
+        await ended.promise;
+      },
+    };
   }
 
   function submitFunction(submission: JobSubmission, configPath: string, env: Env, setup: readonly string[]): RunningJob {
@@ -89,6 +126,21 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
     return warm;
   }
 
+  /** For a process that is not our child, or whose parent is gone: nobody tells how it ends. */
+  function lookAfter(following: Following, { directory, task }: JobSubmission, leader: ProcessStat): void {
+    const resultFile = join(directory, RESULT_FILE);
+    const isFunction = task.kind === 'function';
+    const identity = identityOf(leader);
+    adopted.set(following, () => {
+      if (isFunction && !following.isStopping() && existsSync(resultFile)) following.finished(null);
+      else if (isSameProcess(identity)) return false;
+      // A function's child writes its result last, so the result stands for its end.
+      else following.mainEnded(isFunction && existsSync(resultFile) ? { how: 'exited', code: 0 } : { how: 'unknown' });
+      return true;
+    });
+    adoptedTimer ??= setInterval(lookAtAdopted, ADOPTED_POLL_MS);
+  }
+
   function lookAtAdopted(): void {
     for (const [following, isOver] of adopted) if (isOver()) adopted.delete(following);
     if (adopted.size === 0 && adoptedTimer !== null) {
@@ -104,46 +156,32 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
     submit(submission) {
       const { task } = submission;
       return task.kind === 'program'
-        ? submitProgram(submission, withSetup(task.argv, task.setup), task.env)
+        ? submitProgram(submission, withSetup(task.argv, task.setup), task.env, task.ownEnv)
         : submitFunction(submission, task.configPath, task.env, task.setup);
     },
     adopt(submission, identity) {
-      if (!isSameProcess(identity)) return null;
+      if (isEngineJob(identity) || !isSameProcess(identity)) return null;
       const leader = readStat(identity.pid);
       if (leader === null || leader.startTicks !== identity.startTicks) return null;
-      const resultFile = join(submission.directory, RESULT_FILE);
-      const isFunction = submission.task.kind === 'function';
       // A program has run since it started; for how long a warm child has been at this job is not known.
-      const following = follow(submission, leader, performance.now() - (isFunction ? 0 : ageMs(leader)));
-      adopted.set(following, () => {
-        if (isFunction && !following.isStopping() && existsSync(resultFile)) following.finished(null);
-        else if (isSameProcess(identity)) return false;
-        // Nobody saw how it ended. A function's child writes its result last, so the result stands for its end.
-        else following.mainEnded(isFunction && existsSync(resultFile) ? { how: 'exited', code: 0 } : { how: 'unknown' });
-        return true;
-      });
-      adoptedTimer ??= setInterval(lookAtAdopted, ADOPTED_POLL_MS);
+      const age = submission.task.kind === 'function' ? 0 : ageMs(leader);
+      const following = follow(submission, leader, performance.now() - age);
+      lookAfter(following, submission, leader);
       return following.job;
     },
     async close() {
       watch.close();
       adopted.clear();
       if (adoptedTimer !== null) clearInterval(adoptedTimer);
-      for (const child of programs) child.unref();
-      await pool.close();
+      await Promise.all([launcher.close(), pool.close()]);
     },
   };
-}
-
-/** Nothing was started; why is known at once or in a moment. */
-interface Failure {
-  readonly failure: Promise<unknown>;
 }
 
 function notStarted(failure: Promise<unknown>, argv: readonly string[], directory: string, env: Env): RunningJob {
   const ended = failure.then((error): AttemptEnd => ({ how: 'not-started', message: startErrorText(error, argv, directory, env) }));
   return {
-    process: null,
+    started: Promise.resolve(null),
     ended,
     async cancel() {
       await ended;
@@ -151,29 +189,5 @@ function notStarted(failure: Promise<unknown>, argv: readonly string[], director
   };
 }
 
-/** Its own session, so that Ctrl-C reaches only caf; its logs are real files, so that it lives on without caf. */
-function spawnLogged(argv: readonly string[], env: Env, directory: string, withChannel: boolean): ChildProcess | Failure {
-  const fds: number[] = [];
-  try {
-    fds.push(openLog(directory, 'stdout'));
-    fds.push(openLog(directory, 'stderr'));
-    const [file = '', ...rest] = argv;
-    const stdio: StdioOptions = ['ignore', fds[0], fds[1], ...(withChannel ? ['ipc' as const] : [])];
-    const child = spawn(file, rest, { cwd: directory, env, detached: true, stdio });
-    if (child.pid !== undefined) return child;
-    return { failure: new Promise((resolve) => child.once('error', resolve)) };
-  } catch (error) {
-    return { failure: Promise.resolve(error) };
-  } finally {
-    for (const fd of fds) closeSync(fd);
-  }
-}
-
 /** Linux counts the clock ticks in /proc in hundredths of a second on all machines. */
 const ageMs = (leader: ProcessStat): number => Math.max(0, uptime() * 1000 - leader.startTicks * 10);
-
-/** A child that was just spawned can be read: even if it has ended, nobody has collected its exit status yet. */
-function leaderOf(child: ChildProcess): ProcessStat {
-  const pid = child.pid ?? 0;
-  return readStat(pid) ?? { pid, state: 'R', parent: process.pid, group: pid, session: pid, startTicks: 0 };
-}

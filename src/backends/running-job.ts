@@ -67,7 +67,7 @@ export function followJob(submission: JobSubmission, leader: ProcessStat, identi
 
   return {
     job: {
-      process: identity,
+      started: Promise.resolve(identity),
       ended,
       async cancel() {
         endFor({ how: 'cancelled' });

@@ -178,8 +178,16 @@ function onStop(stop: (signal: string) => void): () => void {
 /** The worker children: bundles beside this one, or the sources when this is one. */
 const childrenOf = (here: string) =>
   here.endsWith('.ts')
-    ? { collector: new URL('../worker/collector-child.ts', here), strategy: new URL('../worker/strategy-child.ts', here) }
-    : { collector: new URL('./collector-child.js', here), strategy: new URL('./strategy-child.js', here) };
+    ? {
+        collector: new URL('../worker/collector-child.ts', here),
+        strategy: new URL('../worker/strategy-child.ts', here),
+        launcher: new URL('../backends/launch-child.ts', here),
+      }
+    : {
+        collector: new URL('./collector-child.js', here),
+        strategy: new URL('./strategy-child.js', here),
+        launcher: new URL('./launch-child.cjs', here),
+      };
 
 function onlyOf({ only }: RunOptions, spec: CampaignSpec): readonly string[] | null {
   if (only.length === 0) return null;

@@ -76,7 +76,7 @@ interface AttemptRow extends JobKey, OutcomeColumns {
   readonly token: string;
   readonly directory: string;
   readonly resources: string;
-  readonly process: string | null;
+  readonly handle: string | null;
   readonly started_at: string;
   readonly ended_at: string | null;
   readonly outcome: AttemptOutcome['state'] | null;
@@ -174,7 +174,7 @@ const attemptOf = (row: AttemptRow): AttemptRecord => ({
   attempt: row.attempt,
   token: row.token,
   directory: row.directory,
-  process: parseOrNull(row.process),
+  handle: parseOrNull(row.handle),
   startedAt: row.started_at,
   endedAt: row.ended_at,
   outcome: row.outcome === null ? null : outcomeOf(row.outcome, row),

@@ -75,7 +75,7 @@ export function createJournalWriter(db: Sqlite, invocation: number, registry: Re
      ON CONFLICT DO UPDATE SET first_attempt = iif(state = 'started', first_attempt, excluded.first_attempt), state = 'started',
        attempt = excluded.attempt, inputs = excluded.inputs, cause = NULL, detail = NULL, warnings = NULL, finished_in = NULL`,
   );
-  const spawnAttempt = lazily(`UPDATE attempts SET process = ? WHERE ${OF_JOB} AND attempt = ?`);
+  const spawnAttempt = lazily(`UPDATE attempts SET handle = ? WHERE ${OF_JOB} AND attempt = ?`);
   const finishAttempt = lazily(
     `UPDATE attempts SET outcome = ?, cause = ?, detail = ?, seconds = ?, max_rss_bytes = ?, ended_at = ? WHERE ${OF_JOB} AND attempt = ?`,
   );
@@ -236,7 +236,7 @@ export function createJournalWriter(db: Sqlite, invocation: number, registry: Re
         return;
       case 'attempt.spawned': {
         const { calibration, iteration, collection, job, attempt } = entry;
-        expectRow(spawnAttempt().run(json(entry.process), calibration, iteration, collection, job, attempt), entry);
+        expectRow(spawnAttempt().run(json(entry.handle), calibration, iteration, collection, job, attempt), entry);
         return;
       }
       case 'attempt.finished': {

@@ -50,13 +50,27 @@ export interface ProcessIdentity {
   readonly startTicks: number;
 }
 
+/** A job of a batch engine: what its own commands call it. */
+export interface EngineJob {
+  /** Name of the backend, for instance `slurm`. */
+  readonly engine: string;
+  /** For instance `4711_3`. */
+  readonly id: string;
+}
+
+/** What finds a running attempt again, whoever started it. */
+export type JobHandle = ProcessIdentity | EngineJob;
+
+export const isEngineJob = (handle: JobHandle): handle is EngineJob => 'engine' in handle;
+
 export interface AttemptRecord extends JobKey {
   readonly attempt: number;
   /** Secret-free random word that ties a result to its attempt. */
   readonly token: string;
   /** Working directory, relative to the results directory. */
   readonly directory: string;
-  readonly process: ProcessIdentity | null;
+  /** Null = not written down: it was not started yet, or its caf was killed in that moment. */
+  readonly handle: JobHandle | null;
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly outcome: AttemptOutcome | null;

@@ -3,7 +3,7 @@ import type { CalibrationState, Checkpoint, FinalState, Resources } from './cali
 import type { ErrorText } from './event.ts';
 import type { ExecutionRecord, ReportedResult } from './execution.ts';
 import type { Iov, Run } from './iov.ts';
-import type { AttemptOutcome, JobKey, ProcessIdentity, Usage } from './job.ts';
+import type { AttemptOutcome, JobHandle, JobKey, Usage } from './job.ts';
 
 type InCalibration = { readonly calibration: string };
 type InIteration = InCalibration & { readonly iteration: number };
@@ -70,7 +70,7 @@ export type JournalEntry =
       readonly directory: string;
       readonly resources: Resources;
     })
-  | (InAttempt & { readonly kind: 'attempt.spawned'; readonly process: ProcessIdentity })
+  | (InAttempt & { readonly kind: 'attempt.spawned'; readonly handle: JobHandle })
   | (InAttempt & { readonly kind: 'attempt.finished'; readonly outcome: AttemptOutcome; readonly usage: Usage | null })
   /** The attempt counts: its directory was renamed into place (succeeded), or no attempt is left (failed). */
   | (InAttempt & { readonly kind: 'job.finished'; readonly outcome: AttemptOutcome; readonly warnings: readonly string[] })

@@ -8,7 +8,7 @@
 import { assign, fromCallback, fromPromise, sendTo, setup } from 'xstate';
 import type { Resources } from '../domain/calibration.ts';
 import type { CafEvent } from '../domain/event.ts';
-import type { AttemptOutcome, AttemptRecord, JobKey, ProcessIdentity, Usage } from '../domain/job.ts';
+import type { AttemptOutcome, AttemptRecord, JobHandle, JobKey, Usage } from '../domain/job.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import { notProvided, writeAndTell } from './effects.ts';
 
@@ -40,14 +40,14 @@ export interface Attempt {
   readonly resources: Resources;
 }
 
-/** A process to find again; null = it may have been started, but nobody wrote its pid down. */
+/** What to find again; null = it may have been started, but nobody wrote down as what. */
 export interface Adoption {
-  readonly process: ProcessIdentity | null;
+  readonly handle: JobHandle | null;
 }
 
 export interface JobContext extends JobInput {
   readonly current: Attempt | null;
-  readonly process: ProcessIdentity | null;
+  readonly handle: JobHandle | null;
   readonly adopted: boolean;
   readonly retriesUsed: number;
   readonly outcome: AttemptOutcome | null;
@@ -62,7 +62,7 @@ export interface JobContext extends JobInput {
 export type JobEvent =
   | { type: 'job.begin' }
   | { type: 'job.cancel' }
-  | { type: 'attempt.spawned'; process: ProcessIdentity | null }
+  | { type: 'attempt.spawned'; handle: JobHandle | null }
   /** The attempt ended and was judged. `retry` = what the next attempt may use; null = do not retry. */
   | {
       type: 'attempt.ended';
@@ -166,7 +166,7 @@ export const jobMachine = setup({
   context: ({ input }) => ({
     ...input,
     current: input.past.kind === 'none' ? null : input.past.record,
-    process: null,
+    handle: null,
     adopted: false,
     retriesUsed: 0,
     outcome: null,
@@ -199,13 +199,13 @@ export const jobMachine = setup({
         input: ({ context }) => ({
           key: context.key,
           attempt: currentOf(context),
-          adopt: { process: context.past.kind === 'open' ? context.past.record.process : null },
+          adopt: { handle: context.past.kind === 'open' ? context.past.record.handle : null },
         }),
       },
       on: {
         'attempt.spawned': {
           actions: [
-            assign({ process: ({ event }) => event.process, adopted: true }),
+            assign({ handle: ({ event }) => event.handle, adopted: true }),
             { type: 'tell', params: ({ context }) => started(context) },
           ],
         },
@@ -224,7 +224,7 @@ export const jobMachine = setup({
           actions: assign({
             current: ({ event }) => event.output,
             attemptsMade: ({ context }) => context.attemptsMade + 1,
-            process: null,
+            handle: null,
             adopted: false,
           }),
         },
@@ -259,9 +259,10 @@ export const jobMachine = setup({
       states: {
         starting: {
           on: {
+            'job.cancel': 'cancelling',
             'attempt.spawned': {
               target: 'running',
-              actions: [assign({ process: ({ event }) => event.process }), { type: 'tell', params: ({ context }) => started(context) }],
+              actions: [assign({ handle: ({ event }) => event.handle }), { type: 'tell', params: ({ context }) => started(context) }],
             },
           },
         },

@@ -25,8 +25,8 @@ export interface CampaignRequest {
   readonly journal: Journal;
   readonly emit: Emit;
   readonly version: string;
-  /** Entries of the worker children: bundles beside the program, or sources under test. */
-  readonly children: { readonly collector: URL; readonly strategy: URL };
+  /** Entries of the children: bundles beside the program, or sources under test. */
+  readonly children: { readonly collector: URL; readonly strategy: URL; readonly launcher: URL };
   /** Registers what a wish to stop does; returns how to unregister. Called once. */
   readonly onStop: (stop: (signal: string) => void) => () => void;
   readonly algorithmsRunner?: AlgorithmsRunner;
@@ -57,7 +57,12 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
       const key = JSON.stringify(wanted);
       const found =
         backends.get(key) ??
-        createLocalBackend({ ...wanted, childUrl: request.children.collector, compileCache: compileCacheDirectory(process.env) });
+        createLocalBackend({
+          ...wanted,
+          childUrl: request.children.collector,
+          launcherUrl: request.children.launcher,
+          compileCache: compileCacheDirectory(process.env),
+        });
       backends.set(key, found);
       return found;
     },

@@ -15,7 +15,7 @@ import { expandArgv } from '../worker/placeholders.ts';
 import type { PlannedCollection } from './campaign-plan.ts';
 import { attemptPath, type Hands, jobPath } from './hands.ts';
 import { judgeAttempt, retryDecision } from './judge-attempt.ts';
-import { processOfAttempt } from './leftover-jobs.ts';
+import { handleOfAttempt } from './leftover-jobs.ts';
 import { fileRunsOf } from './runs-of-files.ts';
 
 /** What all jobs of one collection in one iteration share. */
@@ -87,7 +87,8 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       task: {
         kind: 'program',
         argv: [...argv, ...file.arguments],
-        env: { ...env, CAF_JOB: join(file.outputDirectory, JOB_FILE) },
+        env,
+        ownEnv: { CAF_JOB: join(file.outputDirectory, JOB_FILE) },
         setup: spec.setup,
       },
     };
@@ -129,33 +130,39 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
           },
         };
         const end = (attemptEnd: AttemptEnd) => {
-          const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
-          sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry: retryDecision(outcome, attempt.resources) });
+          try {
+            const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
+            sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry: retryDecision(outcome, attempt.resources) });
+          } catch (error) {
+            sendBack(broken(error, facts.directory));
+          }
         };
-        const begin = (running: RunningJob) => {
+        const begin = (running: RunningJob, isNew: boolean) => {
           hands.running.add(name);
-          sendBack({ type: 'attempt.spawned', process: running.process });
           receive(() => void running.cancel());
-          running.ended
+          running.started
+            .then((handle) => {
+              if (isNew && handle !== null) hands.journal.append({ kind: 'attempt.spawned', ...key, attempt: attempt.attempt, handle });
+              sendBack({ type: 'attempt.spawned', handle });
+              return running.ended;
+            })
             .then((attemptEnd) => {
               hands.running.delete(name);
               release(key.job);
-              end(attemptEnd);
+              // The next job starts in this turn; what became of this one is looked at while that runs.
+              setImmediate(end, attemptEnd);
             })
             .catch((error: unknown) => sendBack(broken(error, facts.directory)));
         };
         try {
           if (input.adopt === null) {
-            const running = start(key, attempt);
-            if (running.process !== null)
-              hands.journal.append({ kind: 'attempt.spawned', ...key, attempt: attempt.attempt, process: running.process });
-            begin(running);
+            begin(start(key, attempt), true);
             return;
           }
           const running = adopt(key, attempt, input.adopt);
-          if (running !== null) begin(running);
+          if (running !== null) begin(running, false);
           else if (existsSync(join(facts.directory, RESULT_FILE))) {
-            sendBack({ type: 'attempt.spawned', process: null });
+            sendBack({ type: 'attempt.spawned', handle: null });
             end({ how: 'unknown', usage: { seconds: 0, maxRssBytes: null } });
           } else sendBack({ type: 'attempt.lost' });
         } catch (error) {
@@ -181,12 +188,12 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
     },
   });
 
-  function adopt(key: JobKey, attempt: Attempt, { process }: Adoption): RunningJob | null {
-    const identity = processOfAttempt(output, { directory: attempt.directory, process });
-    if (identity === null) return null;
+  function adopt(key: JobKey, attempt: Attempt, { handle }: Adoption): RunningJob | null {
+    const found = handleOfAttempt(output, { directory: attempt.directory, handle });
+    if (found === null) return null;
     // Its slot is taken in the order of adoption; a job that ends before its turn gives it back at once.
     let ended = false;
-    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), identity);
+    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), found);
     if (running === null) return null;
     run.backend.admit(attempt.resources, hands.stop).then(
       (admission) => (ended ? admission.release() : admissions.set(key.job, admission)),

@@ -8,9 +8,10 @@ import { command } from '../../src/config/define.ts';
 import { judgeAttempt } from '../../src/runners/judge-attempt.ts';
 import type { ResultFile } from '../../src/worker/contract.ts';
 import { submitAndDie } from './contract.ts';
-import { createRig, ENV, type Rig, runs, until } from './support/rig.ts';
+import { createRig, ENV, processOf, type Rig, runs, until } from './support/rig.ts';
 
 const childUrl = new URL('../../src/worker/collector-child.ts', import.meta.url);
+const launcherUrl = new URL('../../src/backends/launch-child.ts', import.meta.url);
 const DEFINE = new URL('../../src/config/define.ts', import.meta.url).href;
 
 const CONFIG = `
@@ -69,7 +70,7 @@ describe('function collectors', () => {
   afterEach(() => rig.cleanUp());
 
   const backendWith = (options: Partial<LocalBackendOptions> = {}): Backend =>
-    rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, killGraceMs: 2000, ...options }));
+    rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl, killGraceMs: 2000, ...options }));
   const resultOf = (job: JobSubmission) => JSON.parse(rig.read(job, 'result.json') ?? 'null') as ResultFile;
   const recordsOf = (job: JobSubmission) =>
     (rig.read(job, 'records.ndjson') ?? '')
@@ -108,8 +109,9 @@ describe('function collectors', () => {
       const job = rig.collector(config, 'pid', { env });
       const running = backend.submit(job);
       await running.ended;
-      expect(recordsOf(job)[0].value).toBe(running.process?.pid);
-      pids.push(running.process?.pid ?? 0);
+      const { pid } = await processOf(running);
+      expect(recordsOf(job)[0].value).toBe(pid);
+      pids.push(pid);
     }
     expect(pids[1]).toBe(pids[0]);
     expect(pids[2]).not.toBe(pids[0]);
@@ -198,7 +200,7 @@ describe('function collectors', () => {
     await rig.appears(busy, 'stdout');
     await running.cancel();
     expect(await running.ended).toMatchObject({ how: 'cancelled' });
-    expect(runs(running.process?.pid ?? 0)).toBe(false);
+    expect(runs((await processOf(running)).pid)).toBe(false);
   });
 
   it('finish their job when caf is killed, then exit, and are adopted by the next invocation', async () => {
@@ -219,18 +221,19 @@ describe('function collectors', () => {
     const idle = backend.submit(rig.collector(config, 'pid'));
     await Promise.all([idle.ended, rig.appears(job, 'stdout')]);
     await backend.close();
-    expect([idle, busy].map(({ process }) => runs(process?.pid ?? 0))).toEqual([false, true]);
+    expect(runs((await processOf(idle)).pid)).toBe(false);
+    expect(runs((await processOf(busy)).pid)).toBe(true);
     writeFileSync(join(job.directory, 'go'), '');
     await until(() => existsSync(join(job.directory, 'result.json')));
   });
 
   it('are replaced after 100 jobs', async () => {
     const backend = backendWith();
-    const pids = new Set<number | undefined>();
+    const pids = new Set<number>();
     for (let index = 0; index < 101; index++) {
       const running = backend.submit(rig.collector(config, 'pid'));
       await running.ended;
-      pids.add(running.process?.pid);
+      pids.add((await processOf(running)).pid);
     }
     expect(pids.size).toBe(2);
   });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend, JobSubmission } from '../../src/backends/backend.ts';
 import type { ProcessIdentity } from '../../src/domain/job.ts';
-import { createRig, ENV, RESOURCES, type Rig, runs, until } from './support/rig.ts';
+import { createRig, ENV, processOf, RESOURCES, type Rig, runs, until } from './support/rig.ts';
 
 export interface BackendOptions {
   readonly slots?: number;
@@ -143,7 +143,7 @@ export function describeBackend(name: string, create: (options: BackendOptions) 
         const running = backendWith({ killGraceMs: 50 }).submit(job);
         const child = Number(await rig.appears(job, 'stdout'));
         await running.cancel();
-        expect([child, running.process?.pid ?? 0].map(runs)).toEqual([false, false]);
+        expect([child, (await processOf(running)).pid].map(runs)).toEqual([false, false]);
       });
 
       it('does nothing to a job that has ended', async () => {
@@ -203,7 +203,7 @@ export function describeBackend(name: string, create: (options: BackendOptions) 
         const job = rig.shell('echo up; sleep 1000');
         const identity = await submitAndDie(rig, job, 'stdout');
         const adopted = backendWith().adopt(job, identity);
-        expect(adopted?.process).toEqual(identity);
+        expect(await adopted?.started).toEqual(identity);
         await adopted?.cancel();
         expect(runs(identity.pid)).toBe(false);
         expect(await adopted?.ended).toMatchObject({ how: 'cancelled' });
@@ -220,12 +220,12 @@ export function describeBackend(name: string, create: (options: BackendOptions) 
       it('never adopts a stranger who has the same pid', async () => {
         const stranger = spawn('/bin/sleep', ['1000']);
         const running = backendWith().submit(rig.shell('sleep 1000'));
-        const { process: own } = running;
-        const reused = { ...own!, pid: stranger.pid!, startTicks: own!.startTicks + 1 }; // the stranger began earlier
+        const own = await processOf(running);
+        const reused = { ...own, pid: stranger.pid!, startTicks: own.startTicks + 1 }; // the stranger began earlier
         expect(backendWith().adopt(rig.shell('true'), reused)).toBeNull();
-        expect(backendWith().adopt(rig.shell('true'), { ...own!, bootId: 'an earlier boot' })).toBeNull();
-        expect(backendWith().adopt(rig.shell('true'), { ...own!, host: 'elsewhere' })).toBeNull();
-        expect([stranger.pid!, own!.pid].map(runs)).toEqual([true, true]);
+        expect(backendWith().adopt(rig.shell('true'), { ...own, bootId: 'an earlier boot' })).toBeNull();
+        expect(backendWith().adopt(rig.shell('true'), { ...own, host: 'elsewhere' })).toBeNull();
+        expect([stranger.pid!, own.pid].map(runs)).toEqual([true, true]);
         stranger.kill('SIGKILL');
         await running.cancel();
       });

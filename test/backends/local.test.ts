@@ -3,7 +3,8 @@ import { createLocalBackend } from '../../src/backends/local.ts';
 import { describeBackend } from './contract.ts';
 
 const childUrl = new URL('../../src/worker/collector-child.ts', import.meta.url);
+const launcherUrl = new URL('../../src/backends/launch-child.ts', import.meta.url);
 
 describeBackend('local', ({ slots = 2, memoryBytes, ...options }) =>
-  createLocalBackend({ slots, memoryBytes: memoryBytes ?? null, childUrl, killGraceMs: 2000, ...options }),
+  createLocalBackend({ slots, memoryBytes: memoryBytes ?? null, childUrl, launcherUrl, killGraceMs: 2000, ...options }),
 );

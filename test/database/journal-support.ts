@@ -89,7 +89,7 @@ export const ENTRIES: { readonly [K in JournalKind]: Extract<JournalEntry, { rea
     directory: 'pedestals/0/collector/random/0.attempt-0',
     resources: RESOURCES,
   },
-  'attempt.spawned': { kind: 'attempt.spawned', ...jobKey(0), attempt: 0, process: PROCESS },
+  'attempt.spawned': { kind: 'attempt.spawned', ...jobKey(0), attempt: 0, handle: PROCESS },
   'attempt.finished': {
     kind: 'attempt.finished',
     ...jobKey(0),

@@ -78,7 +78,7 @@ describe('every kind of entry can be read back', () => {
     attempt: 0,
     token: 't0',
     directory: 'pedestals/0/collector/random/0.attempt-0',
-    process: null,
+    handle: null,
     startedAt: AT,
     endedAt: null,
     outcome: null,
@@ -117,10 +117,10 @@ describe('every kind of entry can be read back', () => {
       [{ ...iteration, outcome: 'ok', version: { versionId: 'v1', contentId: 'c1', viewId: 'w1' }, endedAt: AT }],
     ],
     'attempt.started': [(journal) => journal.attempts(jobKey(0)), [attempt]],
-    'attempt.spawned': [(journal) => journal.unfinishedAttempts(), [{ ...attempt, process: PROCESS }]],
+    'attempt.spawned': [(journal) => journal.unfinishedAttempts(), [{ ...attempt, handle: PROCESS }]],
     'attempt.finished': [
       (journal) => journal.jobs('pedestals', 0, 'random').get(0)?.lastAttempt,
-      { ...attempt, process: PROCESS, endedAt: AT, outcome: { state: 'succeeded' }, usage: { seconds: 2.5, maxRssBytes: 1_000_000 } },
+      { ...attempt, handle: PROCESS, endedAt: AT, outcome: { state: 'succeeded' }, usage: { seconds: 2.5, maxRssBytes: 1_000_000 } },
     ],
     'job.finished': [
       (journal) => journal.jobs('pedestals', 0, 'random'),

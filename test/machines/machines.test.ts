@@ -16,7 +16,7 @@ const attempt = { attempt: 0, token: 't', directory: 'gain/0/collector/data/3.at
 const record = (outcome: AttemptOutcome | null): AttemptRecord => ({
   ...key,
   ...attempt,
-  process: null,
+  handle: null,
   startedAt: '',
   endedAt: null,
   outcome,
@@ -30,7 +30,7 @@ const jobWorld = [
   { type: 'job.cancel' },
   { type: 'xstate.done.actor.admit', output: attempt },
   { type: 'xstate.error.actor.admit', error: new Error('aborted') },
-  { type: 'attempt.spawned', process: null },
+  { type: 'attempt.spawned', handle: null },
   { type: 'attempt.lost' },
   { type: 'attempt.ended', outcome: { state: 'succeeded' }, usage, warnings: [], retry: null },
   { type: 'attempt.ended', outcome: failure, usage, warnings: [], retry: { resources, counts: true } },

@@ -37,10 +37,10 @@ const begun = (campaign: Steered) => countsOf(campaign.effects().filter((line) =
 /** Changes who the journal says works on the open attempts. */
 function forge(campaign: Steered, change: (process: ProcessIdentity) => ProcessIdentity | null): void {
   const db = new Database(join(campaign.results, 'caf.db'));
-  const rows = db.prepare('SELECT token, process FROM attempts WHERE outcome IS NULL').all() as { token: string; process: string }[];
-  for (const { token, process } of rows) {
-    const changed = change(JSON.parse(process) as ProcessIdentity);
-    db.prepare('UPDATE attempts SET process = ? WHERE token = ?').run(changed === null ? null : JSON.stringify(changed), token);
+  const rows = db.prepare('SELECT token, handle FROM attempts WHERE outcome IS NULL').all() as { token: string; handle: string }[];
+  for (const { token, handle } of rows) {
+    const changed = change(JSON.parse(handle) as ProcessIdentity);
+    db.prepare('UPDATE attempts SET handle = ? WHERE token = ?').run(changed === null ? null : JSON.stringify(changed), token);
   }
   db.close();
 }

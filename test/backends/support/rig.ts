@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Backend, JobSubmission } from '../../../src/backends/backend.ts';
+import type { Backend, JobSubmission, RunningJob } from '../../../src/backends/backend.ts';
 import type { Resources } from '../../../src/domain/calibration.ts';
+import { isEngineJob, type ProcessIdentity } from '../../../src/domain/job.ts';
 import type { JobFile } from '../../../src/worker/contract.ts';
 
 export const RESOURCES: Resources = { cores: 1, memoryBytes: 2e9, memoryIsSet: false, timeMs: 3_600_000 };
@@ -45,7 +46,10 @@ export function createRig(): Rig {
 
   const rig: Rig = {
     directory,
-    program: (argv, { env = ENV, resources } = {}) => ({ ...attempt(resources), task: { kind: 'program', argv, env, setup: [] } }),
+    program: (argv, { env = ENV, resources } = {}) => ({
+      ...attempt(resources),
+      task: { kind: 'program', argv, env, ownEnv: {}, setup: [] },
+    }),
     shell: (script, options) => rig.program(['/bin/sh', '-c', script], options),
     collector(configPath, collection, { env = ENV, resources, file = {} } = {}) {
       const common = attempt(resources);
@@ -93,6 +97,13 @@ export function createRig(): Rig {
     },
   };
   return rig;
+}
+
+/** Which process a job of this machine is. */
+export async function processOf(running: RunningJob): Promise<ProcessIdentity> {
+  const handle = await running.started;
+  if (handle === null || isEngineJob(handle)) throw new Error(`no process of this machine: ${JSON.stringify(handle)}`);
+  return handle;
 }
 
 /** Whether a process runs; one that has ended but was not collected by its parent does not. */

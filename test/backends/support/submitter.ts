@@ -5,7 +5,8 @@ import { createLocalBackend } from '../../../src/backends/local.ts';
 
 const submission = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as JobSubmission;
 const childUrl = new URL('../../../src/worker/collector-child.ts', import.meta.url);
-const backend = createLocalBackend({ slots: 1, memoryBytes: null, childUrl });
-const { process: identity, ended } = backend.submit(submission);
-process.stdout.write(`${JSON.stringify(identity)}\n`);
+const launcherUrl = new URL('../../../src/backends/launch-child.ts', import.meta.url);
+const backend = createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl });
+const { started, ended } = backend.submit(submission);
+process.stdout.write(`${JSON.stringify(await started)}\n`);
 await ended;
