@@ -13,7 +13,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [EXIT_TROUBLE, 'caf or its surroundings failed: a bug, a lock, a damaged file, a full disk'],
   [129, 'interrupted by SIGHUP: can be continued'],
   [130, 'interrupted by SIGINT (Ctrl-C): can be continued'],
-  [143, 'interrupted by SIGTERM: can be continued'],
+  [143, 'interrupted by SIGTERM or caf cancel: can be continued'],
 ];
 
 const INPUT_CODES: readonly ErrorCode[] = [
@@ -59,7 +59,7 @@ export const isTroubleCode = (code: string): boolean => code in ERROR_CODES && e
 
 export const exitCodeOf = (error: unknown): number => (error instanceof CafError ? exitCodeFor(error.code) : EXIT_TROUBLE);
 
-/** 128 + number of the signal, as shells count. */
+/** 128 + number of the signal, as shells count. `caf cancel` counts as the signal by which others end a process. */
 export function exitCodeOfSignal(signal: string): number {
-  return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal] ?? EXIT_TROUBLE;
+  return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, 'caf cancel': 143 }[signal] ?? EXIT_TROUBLE;
 }

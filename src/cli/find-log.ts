@@ -29,7 +29,7 @@ export interface AlgorithmKey {
 export async function findLog(results: string, argument: string | undefined, attempt: number | null): Promise<FoundLog> {
   if (argument === undefined) return { kind: 'events', calibration: null, iteration: null };
   const [calibration = '', ...rest] = argument.replace(/\/+$/, '').split('/');
-  const names = directoriesIn(results).filter((name) => name !== 'objects');
+  const names = directoriesIn(results).filter((name) => name !== 'objects' && !name.startsWith('.'));
   const base = join(results, known('calibration', calibration, names, ''));
   const iterations = directoriesIn(base).filter((name) => /^\d+$/.test(name));
   const newest = iterations.toSorted((a, b) => Number(a) - Number(b)).at(-1);

@@ -1,8 +1,7 @@
 // Reads a file as it grows. Woken by the file system, and once a second, because network file systems tell nobody.
-import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { createWaker } from '../host/waker.ts';
 
-const TICK_MS = 1000;
 const CHUNK = 64 * 1024;
 
 /**
@@ -36,49 +35,5 @@ export async function* followFile(path: string, start: number, signal: AbortSign
   } finally {
     waker.close();
     await file?.close();
-  }
-}
-
-/** `wait` resolves after a change of the path, a tick, or the abort; a change between two waits is not lost. */
-export function createWaker(path: string, signal: AbortSignal): { wait(): Promise<void>; close(): void } {
-  let changed = false;
-  let wake: (() => void) | null = null;
-  const onChange = () => {
-    changed = true;
-    wake?.();
-  };
-  let watcher: FSWatcher | null = null;
-  const timer = setInterval(() => {
-    watcher ??= tryWatch(path, onChange);
-    onChange();
-  }, TICK_MS);
-  watcher = tryWatch(path, onChange);
-  signal.addEventListener('abort', onChange);
-  return {
-    wait: async () => {
-      if (!changed && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      wake = null;
-      changed = false;
-    },
-    close: () => {
-      clearInterval(timer);
-      watcher?.close();
-      signal.removeEventListener('abort', onChange);
-    },
-  };
-}
-
-function tryWatch(path: string, onChange: () => void): FSWatcher | null {
-  try {
-    const watcher = watch(path, onChange);
-    // Removed, or no more watches to be had: the tick goes on.
-    watcher.on('error', () => watcher.close());
-    return watcher;
-  } catch {
-    return null;
   }
 }

@@ -22,9 +22,8 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode }
 import type { Io } from './io.ts';
 import { readCampaign } from './read-campaign.ts';
 import { JOURNAL_FILE, LOG_FILE } from './results.ts';
+import { createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
 import { VERSION } from './version.ts';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function runCommand(options: RunOptions, io: Io): Promise<void> {
   keepHeapSmall();
@@ -90,11 +89,12 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
   });
   journalFailed.catch(() => undefined);
   const journal = openJournal(spec.output, { command: `caf run ${shortPath(spec.configPath, io.cwd)}`, onFailure: failJournal });
+  const wishes = createStopWishes({ results: spec.output, lease: journal.lease, signals: STOP_SIGNALS });
   const log = await openLogFile(join(spec.output, LOG_FILE));
   try {
     const plan = journal.lastInvocation()?.invocation === before.lastInvocation ? before.plan : planFrom(journal);
     startInvocation(journal, spec);
-    const { outcome, signal } = await Promise.race([
+    const { outcome, wish } = await Promise.race([
       runCampaign({
         spec,
         plan,
@@ -102,7 +102,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
         emit: (event) => tell(event, log),
         version: VERSION,
         children: childrenOf(import.meta.url),
-        onStop,
+        onStop: wishes.onStop,
       }),
       journalFailed,
     ]);
@@ -110,7 +110,9 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     warnOfLog(log, tell);
     await report.close();
     journal.close();
-    io.setExitCode(outcome === 'interrupted' ? exitCodeOfSignal(signal ?? 'SIGINT') : outcome === 'failed' ? exitOfFailed() : EXIT_DONE);
+    io.setExitCode(
+      outcome === 'interrupted' ? exitCodeOfSignal(wish?.signal ?? 'SIGINT') : outcome === 'failed' ? exitOfFailed() : EXIT_DONE,
+    );
   } catch (error) {
     log.error(error, 'caf run');
     await report.close();
@@ -118,6 +120,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     throw error instanceof CafError ? error : bugIn(spec, error, io);
   } finally {
     await log.close();
+    wishes.close();
   }
 }
 
@@ -165,14 +168,6 @@ function closeQuietly(journal: Journal, log: LogFile): void {
   } catch (error) {
     log.error(error, 'closing the journal');
   }
-}
-
-function onStop(stop: (signal: string) => void): () => void {
-  const listeners = SIGNALS.map((signal) => [signal, () => stop(signal)] as const);
-  for (const [signal, listener] of listeners) process.on(signal, listener);
-  return () => {
-    for (const [signal, listener] of listeners) process.off(signal, listener);
-  };
 }
 
 /** The worker children: bundles beside this one, or the sources when this is one. */

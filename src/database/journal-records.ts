@@ -97,6 +97,8 @@ export interface AlgorithmRecord {
 
 /** Who holds the journal. */
 export interface OwnerRecord {
+  /** Names this holding of the lease: a new one each time. */
+  readonly token: string;
   readonly host: string;
   readonly bootId: string;
   readonly pid: number;

@@ -20,6 +20,8 @@ export interface Journal extends JournalReads {
   readonly directory: string;
   /** Number of this invocation; its row exists once `invocation.started` is appended. */
   readonly invocation: number;
+  /** Token of the lease: what is asked of this very process is addressed to it. */
+  readonly lease: string;
   /**
    * Writes an entry into the open transaction, which is committed at the end of this turn of the event loop. Throws CAF_DISK_FULL,
    * CAF_LEASE_LOST, CAF_RESULTS_UNWRITABLE, CAF_JOURNAL_DAMAGED; after one of these nothing is written any more, and every call throws it.
@@ -207,5 +209,5 @@ function createJournal(db: Sqlite, lease: Lease, isNetwork: boolean, directory: 
   };
 
   publisher?.changed();
-  return { ...reads, directory, invocation, append, commit, close };
+  return { ...reads, directory, invocation, lease: lease.token, append, commit, close };
 }

@@ -19,6 +19,7 @@ export interface LeaseOptions {
 }
 
 export interface Lease {
+  readonly token: string;
   /** Throws CAF_LEASE_LOST when it is somebody else's by now. To be called inside the transaction that it guards. */
   check(): void;
   /** A sign of life; also inside a transaction. */
@@ -41,7 +42,7 @@ function staleAfterMs(env: NodeJS.ProcessEnv): number {
 }
 
 const SELECT_OWNER =
-  'SELECT host, boot_id AS bootId, pid, start_ticks AS startTicks, beat, beat_at AS beatAt, command, acquired_at AS acquiredAt, invocation FROM owner';
+  'SELECT token, host, boot_id AS bootId, pid, start_ticks AS startTicks, beat, beat_at AS beatAt, command, acquired_at AS acquiredAt, invocation FROM owner';
 
 export const readOwner = (db: Sqlite): OwnerRecord | null => (db.prepare(SELECT_OWNER).get() as OwnerRecord | undefined) ?? null;
 
@@ -75,6 +76,7 @@ function createLease(db: Sqlite, token: string, { directory, identity, now }: Le
     });
   };
   return {
+    token,
     check() {
       if (select.get(token) === undefined) throw lost();
     },
@@ -99,9 +101,9 @@ export function lockedError(directory: string, owner: OwnerRecord, now: Date): C
     'CAF_RESULTS_LOCKED',
     `${directory} is in use by ${process}, ${started}, last sign of life ${ageText(now, owner.beatAt)} ago`,
     {
-      hint: sameHost
-        ? 'Wait for it (caf status), end it (caf cancel), or choose another directory with --output.'
-        : `Wait for it (caf status), or end it on ${owner.host}. If that host is down, it is taken over ${STALE_AFTER_MS / 60_000} minutes after the last sign of life.`,
+      hint: `Wait for it (caf status --watch), end it (caf cancel), or choose another directory with --output.${
+        sameHost ? '' : ` If ${owner.host} is down, it is taken over ${STALE_AFTER_MS / 60_000} minutes after the last sign of life.`
+      }`,
     },
   );
 }

@@ -49,13 +49,15 @@ export type CafEvent =
       readonly notStarted: number;
       readonly payloads: number;
       readonly seconds: number;
+      /** As in StopWish. */
       readonly signal?: string;
+      readonly by?: string;
       readonly jobsLeft?: number;
     }
-  /** Ctrl-C: nothing new starts. */
-  | { readonly type: 'campaign.stopping'; readonly signal: string; readonly runningJobs: number }
-  /** Second Ctrl-C: running jobs are being cancelled. */
-  | { readonly type: 'campaign.cancelling'; readonly signal: string }
+  /** Ctrl-C, or `caf cancel --drain`: nothing new starts. */
+  | { readonly type: 'campaign.stopping'; readonly signal: string; readonly by?: string; readonly runningJobs: number }
+  /** Second Ctrl-C, or `caf cancel`: running jobs are being cancelled. */
+  | { readonly type: 'campaign.cancelling'; readonly signal: string; readonly by?: string }
   /** A calibration is not done because it is already done, and nothing it depends on has changed. */
   | (InCalibration & { readonly type: 'calibration.reused'; readonly iterations: number; readonly payloads: number })
   | (InCalibration & { readonly type: 'calibration.started'; readonly reason: string; readonly iteration: number })

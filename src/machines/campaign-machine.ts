@@ -1,13 +1,14 @@
 // One invocation of caf run: which calibrations may go on, and how it ends when the user wants it to stop.
 //
 //   ready -> running -----------------------------> completed | failed
-//               | stop                                  ^
-//               v                                       | (nothing was left)
-//            stopping --(nothing runs any more)--> interrupted
-//               | stop again                            ^
-//               v                                       |
+//              | | stop                                 ^
+//              | v                                      | (nothing was left)
+//              | stopping --(nothing runs any more)--> interrupted
+//              | | stop, and cancel the jobs            ^
+//              v v                                      |
 //            cancelling --(nothing runs any more)-------+
 import { assign, setup } from 'xstate';
+import type { StopWish } from '../domain/stop-wish.ts';
 import { writeAndTell } from './effects.ts';
 
 export interface CampaignInput {
@@ -20,12 +21,13 @@ export interface CampaignContext extends CampaignInput {
   readonly completed: number;
   readonly failed: number;
   readonly blocked: number;
-  readonly signal: string | null;
+  /** The last wish that was heeded. */
+  readonly wish: StopWish | null;
 }
 
 export type CampaignEvent =
   | { type: 'campaign.begin' }
-  | { type: 'campaign.stop'; signal: string; runningJobs: number }
+  | { type: 'campaign.stop'; wish: StopWish; runningJobs: number }
   /** A calibration was started. */
   | { type: 'calibration.started' }
   /** One ended; `blocked` = how many descendants will not run because of it. */
@@ -37,7 +39,7 @@ export interface CampaignOutput {
   readonly failed: number;
   readonly blocked: number;
   readonly notStarted: number;
-  readonly signal: string | null;
+  readonly wish: StopWish | null;
 }
 
 const allEnded = (context: CampaignContext) => context.completed + context.failed + context.blocked === context.toDo;
@@ -50,8 +52,11 @@ const output =
     failed: context.failed,
     blocked: context.blocked,
     notStarted: context.toDo - context.completed - context.failed - context.blocked,
-    signal: context.signal,
+    wish: context.wish,
   });
+
+/** As events tell it. */
+const teller = (wish: StopWish | null) => ({ signal: wish?.signal ?? '', ...(wish?.by === undefined ? {} : { by: wish.by }) });
 
 export const campaignMachine = setup({
   types: {
@@ -67,8 +72,8 @@ export const campaignMachine = setup({
     startReady: (): never => {
       throw new Error('effect "startReady" was not provided');
     },
-    /** Nothing new starts: no job, no execution. Running jobs go on. */
-    stopStarting: (_: unknown, _params: { signal: string }): void => {
+    /** Nothing new starts: no job, no execution. Running jobs go on, and are waited for or left. */
+    stopStarting: (_: unknown, _params: { jobs: StopWish['jobs'] }): void => {
       throw new Error('effect "stopStarting" was not provided');
     },
     cancelAll: (): never => {
@@ -85,16 +90,18 @@ export const campaignMachine = setup({
           }
         : {},
     ),
-    keepSignal: assign({ signal: ({ context, event }) => (event.type === 'campaign.stop' ? event.signal : context.signal) }),
+    keepWish: assign({ wish: ({ context, event }) => (event.type === 'campaign.stop' ? event.wish : context.wish) }),
   },
   guards: {
     allCompleted: ({ context }) => allEnded(context) && context.failed === 0,
     allEnded: ({ context }) => allEnded(context),
     nothingRuns: ({ context }) => context.running === 0,
+    wantsCancel: ({ event }) => event.type === 'campaign.stop' && event.wish.jobs === 'cancel',
+    wantsLeave: ({ event }) => event.type === 'campaign.stop' && event.wish.jobs === 'leave',
   },
 }).createMachine({
   id: 'campaign',
-  context: ({ input }) => ({ ...input, running: 0, completed: 0, failed: 0, blocked: 0, signal: null }),
+  context: ({ input }) => ({ ...input, running: 0, completed: 0, failed: 0, blocked: 0, wish: null }),
   initial: 'ready',
   states: {
     ready: { on: { 'campaign.begin': 'running' } },
@@ -104,7 +111,10 @@ export const campaignMachine = setup({
       on: {
         'calibration.started': { actions: 'countStarted' },
         'calibration.ended': { actions: ['countEnded', 'startReady'] },
-        'campaign.stop': { target: 'stopping', actions: 'keepSignal' },
+        'campaign.stop': [
+          { guard: 'wantsCancel', target: 'cancelling', actions: 'keepWish' },
+          { target: 'stopping', actions: 'keepWish' },
+        ],
       },
       always: [
         { guard: 'allCompleted', target: 'completed' },
@@ -114,12 +124,12 @@ export const campaignMachine = setup({
     stopping: {
       tags: 'active',
       entry: [
-        { type: 'stopStarting', params: ({ context }) => ({ signal: context.signal ?? '' }) },
+        { type: 'stopStarting', params: ({ context }) => ({ jobs: context.wish?.jobs ?? 'finish' }) },
         {
           type: 'tell',
-          params: ({ event }) => ({
+          params: ({ context, event }) => ({
             type: 'campaign.stopping',
-            signal: event.type === 'campaign.stop' ? event.signal : '',
+            ...teller(context.wish),
             runningJobs: event.type === 'campaign.stop' ? event.runningJobs : 0,
           }),
         },
@@ -127,7 +137,11 @@ export const campaignMachine = setup({
       on: {
         'calibration.started': { actions: 'countStarted' },
         'calibration.ended': { actions: 'countEnded' },
-        'campaign.stop': { target: 'cancelling', actions: 'keepSignal' },
+        // Asked once more to let jobs end changes nothing: that is what it does.
+        'campaign.stop': [
+          { guard: 'wantsCancel', target: 'cancelling', actions: 'keepWish' },
+          { guard: 'wantsLeave', actions: ['keepWish', { type: 'stopStarting', params: { jobs: 'leave' } }] },
+        ],
       },
       always: [
         { guard: 'allCompleted', target: 'completed' },
@@ -137,9 +151,17 @@ export const campaignMachine = setup({
     },
     cancelling: {
       tags: 'active',
-      entry: ['cancelAll', { type: 'tell', params: ({ context }) => ({ type: 'campaign.cancelling', signal: context.signal ?? '' }) }],
+      entry: [
+        { type: 'stopStarting', params: { jobs: 'cancel' } },
+        'cancelAll',
+        { type: 'tell', params: ({ context }) => ({ type: 'campaign.cancelling', ...teller(context.wish) }) },
+      ],
       on: { 'calibration.started': { actions: 'countStarted' }, 'calibration.ended': { actions: 'countEnded' } },
-      always: { guard: 'nothingRuns', target: 'interrupted' },
+      always: [
+        { guard: 'allCompleted', target: 'completed' },
+        { guard: 'allEnded', target: 'failed' },
+        { guard: 'nothingRuns', target: 'interrupted' },
+      ],
     },
     completed: { type: 'final', tags: 'terminal', output: output('completed') },
     failed: { type: 'final', tags: 'terminal', output: output('failed') },

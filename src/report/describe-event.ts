@@ -19,17 +19,17 @@ export function describeEvent(event: CafEvent): EventLine {
       return change('campaign started', { config, output, calibrations: calibrations.length, reused });
     }
     case 'campaign.ended': {
-      const { completed, failed, blocked, notStarted, payloads, seconds, signal, jobsLeft } = event;
+      const { completed, failed, blocked, notStarted, payloads, seconds, signal, by, jobsLeft } = event;
       const facts = { completed, failed, blocked, not_started: notStarted, payloads, elapsed: elapsed(seconds) };
       return {
-        ...change(`campaign ${event.outcome}`, { ...facts, signal, jobs_left: jobsLeft }),
+        ...change(`campaign ${event.outcome}`, { ...facts, signal, by, jobs_left: jobsLeft }),
         ...(event.outcome === 'failed' ? { weight: 'failure' } : {}),
       };
     }
     case 'campaign.stopping':
-      return change('campaign stopping', { signal: event.signal, running_jobs: event.runningJobs });
+      return change('campaign stopping', { signal: event.signal, by: event.by, running_jobs: event.runningJobs });
     case 'campaign.cancelling':
-      return change('campaign cancelling its running jobs', { signal: event.signal });
+      return change('campaign cancelling its running jobs', { signal: event.signal, by: event.by });
     case 'calibration.reused':
       return change(`${event.calibration} reused`, { iterations: event.iterations, payloads: event.payloads });
     case 'calibration.started':

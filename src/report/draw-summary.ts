@@ -127,7 +127,7 @@ function hintsFor(row: Row): string[] {
 function drawInterruption(board: Board, ended: Ended, options: SummaryOptions): string[] {
   const { style, output, resume } = options;
   const left = ended.jobsLeft ?? 0;
-  const by = ended.signal === undefined ? '' : ` by ${ended.signal}`;
+  const by = ended.signal === undefined ? '' : ` by ${ended.signal}${ended.by === undefined ? '' : ` (${oneLine(ended.by)})`}`;
   const text = `interrupted${by} after ${durationText(ended.seconds)}${left > 0 ? `; ${count(left, 'job')} still running` : ''}`;
   return [headline(style.mark('again'), text, output, options), '', ...commands([[resume, `continue${keptText(board)}`]])];
 }

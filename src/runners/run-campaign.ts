@@ -7,6 +7,7 @@ import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
+import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
@@ -28,7 +29,7 @@ export interface CampaignRequest {
   /** Entries of the children: bundles beside the program, or sources under test. */
   readonly children: { readonly collector: URL; readonly strategy: URL; readonly launcher: URL };
   /** Registers what a wish to stop does; returns how to unregister. Called once. */
-  readonly onStop: (stop: (signal: string) => void) => () => void;
+  readonly onStop: (stop: (wish: StopWish) => void) => () => void;
   readonly algorithmsRunner?: AlgorithmsRunner;
 }
 
@@ -93,10 +94,9 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
           startReady: () => {
             for (const name of schedule.takeReady()) void runOne(plan.calibration(name));
           },
-          stopStarting: (_, { signal }) => {
+          stopStarting: (_, { jobs }) => {
             stop.abort();
-            // At Ctrl-C somebody is there to wait or to press again; otherwise the jobs are left to be adopted.
-            if (signal !== 'SIGINT') leave.abort();
+            if (jobs === 'leave') leave.abort();
           },
           cancelAll: () => cancel.abort(),
           journal: (_, entry) => journal.append(entry),
@@ -143,7 +143,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
       }
     };
 
-    const unregister = request.onStop((signal) => actor.send({ type: 'campaign.stop', signal, runningJobs: hands.running.size }));
+    const unregister = request.onStop((wish) => actor.send({ type: 'campaign.stop', wish, runningJobs: hands.running.size }));
     actor.subscribe({
       complete: () => {
         unregister();
@@ -169,7 +169,8 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     notStarted: output.notStarted,
     payloads: end.payloads,
     seconds: secondsSince(began),
-    ...(output.signal === null ? {} : { signal: output.signal, jobsLeft: hands.running.size }),
+    ...(output.wish === null ? {} : { signal: output.wish.signal, jobsLeft: hands.running.size }),
+    ...(output.wish?.by === undefined ? {} : { by: output.wish.by }),
   });
   return output;
 }

@@ -54,12 +54,12 @@ function isGone(pid: number): boolean {
   }
 }
 
-test('it ends caf, as SIGTERM does, and its jobs', async () => {
+test('it ends caf and its jobs', async () => {
   const { closed, pid } = await startRun();
   const io = await caf('cancel');
   expect(await closed).toEqual([143, null]);
   expect(isGone(pid)).toBe(true);
-  expect(io.stderr.text).toMatch(/^ended caf pid \d+\nended 1 running job\n\n {2}caf run {3}continue\n$/);
+  expect(io.stderr.text).toMatch(/^caf pid \d+ is ending 1 running job\ncaf pid \d+ has ended\n\n {2}caf run {3}continue\n$/);
   expect((await caf('cancel')).stderr.text).toBe('nothing to cancel: no caf works on calibration_results\n');
 });
 

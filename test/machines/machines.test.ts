@@ -1,14 +1,16 @@
 // The four machines, explored completely: every state is reached, none is without a way out, and every end carries an outcome.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createActor, type EventFromLogic } from 'xstate';
 import type { Resources } from '../../src/domain/calibration.ts';
 import type { AttemptOutcome, AttemptRecord } from '../../src/domain/job.ts';
+import type { StopWish } from '../../src/domain/stop-wish.ts';
 import { algorithmMachine } from '../../src/machines/algorithm-machine.ts';
 import { calibrationMachine } from '../../src/machines/calibration-machine.ts';
 import { campaignMachine } from '../../src/machines/campaign-machine.ts';
 import { jobMachine } from '../../src/machines/job-machine.ts';
 import { MACHINE_NAMES, machinePicture } from '../../src/machines/picture.ts';
-import { explore, restingStates, valueText } from './explore.ts';
+import { explore, restingStates, valueText, withoutEffects } from './explore.ts';
 
 const resources: Resources = { cores: 1, memoryBytes: 1e9, memoryIsSet: false, timeMs: 1000 };
 const key = { calibration: 'gain', iteration: 0, collection: 'data', job: 3 };
@@ -103,7 +105,7 @@ const algorithmPaths = explore(
 
 const campaignWorld = [
   { type: 'campaign.begin' },
-  { type: 'campaign.stop', signal: 'SIGINT', runningJobs: 2 },
+  ...(['finish', 'leave', 'cancel'] as const).map((jobs) => ({ type: 'campaign.stop', wish: { signal: 'SIGINT', jobs }, runningJobs: 2 })),
   { type: 'calibration.started' },
   { type: 'calibration.ended', state: 'completed', blocked: 0 },
   { type: 'calibration.ended', state: 'failed', blocked: 1 },
@@ -177,6 +179,33 @@ describe('the calibration machine', () => {
     for (const { state } of calibrationPaths)
       if (state.status === 'done' && state.output.state === 'failed')
         expect(state.output.error).toMatchObject({ code: expect.stringMatching(/^CAF_/) });
+  });
+});
+
+describe('the campaign machine', () => {
+  const stateAfter = (...events: readonly EventFromLogic<typeof campaignMachine>[]) => {
+    const actor = createActor(withoutEffects(campaignMachine), { input: { toDo: 2 } });
+    actor.start();
+    for (const event of [{ type: 'campaign.begin' } as const, { type: 'calibration.started' } as const, ...events]) actor.send(event);
+    return actor.getSnapshot();
+  };
+  const wish = (jobs: StopWish['jobs'], signal = 'caf cancel') =>
+    ({ type: 'campaign.stop', wish: { signal, jobs }, runningJobs: 2 }) as const;
+
+  it('asked twice to let jobs end lets them end; only the wish to cancel cancels them', () => {
+    expect(stateAfter(wish('finish'), wish('finish')).value).toBe('stopping');
+    expect(stateAfter(wish('finish'), wish('leave')).value).toBe('stopping');
+    expect(stateAfter(wish('finish'), wish('cancel')).value).toBe('cancelling');
+    expect(stateAfter(wish('cancel')).value).toBe('cancelling');
+    expect(stateAfter(wish('cancel'), wish('finish')).value).toBe('cancelling');
+  });
+
+  it('that comes to its end while it is cancelled has not been interrupted', () => {
+    const end = { type: 'calibration.ended', state: 'completed', blocked: 0 } as const;
+    expect(stateAfter(wish('cancel'), { type: 'calibration.started' }, end, end).output).toMatchObject({
+      outcome: 'completed',
+      completed: 2,
+    });
   });
 });
 

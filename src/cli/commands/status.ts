@@ -1,10 +1,10 @@
 // `caf status`: how far a campaign is, once or as it changes.
 import { type Command, Option } from 'commander';
+import { createWaker } from '../../host/waker.ts';
 import { drawStatus } from '../../report/draw-status.ts';
 import { shortPath } from '../../report/error-text.ts';
 import { isLive, styleFor } from '../../report/style.ts';
 import { addExamples } from '../examples.ts';
-import { createWaker } from '../follow.ts';
 import type { Io } from '../io.ts';
 import { findResults } from '../results.ts';
 
