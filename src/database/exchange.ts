@@ -93,7 +93,7 @@ export async function exportDatabase(path: string, into: string, { revisions = '
           written.push(target);
         }
         const text = [...provenanceComments(database), ...lines].join('');
-        written.push(await writeSealed(join(temporary, TEXT_FILE), text));
+        written.push(writeSealed(join(temporary, TEXT_FILE), text));
         return written;
       },
     });

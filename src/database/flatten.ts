@@ -167,7 +167,7 @@ export async function writeConditionsDirectory(chain: Chain, directory: string, 
     existing: 'replace',
     fill: async (temporary) => {
       for (const { name, source, sha256, size } of files.values()) await placePayload(source, { sha256, size }, join(temporary, name));
-      return [await writeSealed(join(temporary, 'index.json'), text)];
+      return [writeSealed(join(temporary, 'index.json'), text)];
     },
   });
 }

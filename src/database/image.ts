@@ -1,21 +1,18 @@
 // Builds a sealed SQLite image in memory: nobody ever opens a published file for writing.
-import type { Content } from './content.ts';
+import { createRowWriter, type ImageInput } from './image-rows.ts';
 import { APPLICATION_ID, CONDITIONS_SCHEMA, SCHEMA_VERSION } from './schema.ts';
 import { createInMemory, type Sqlite } from './sqlite.ts';
-import type { ParentInput, TransactionInput } from './types.ts';
 
-export interface ImageInput {
-  readonly content: Content;
-  readonly transactions: readonly TransactionInput[];
-  readonly parents: readonly ParentInput[];
-  /** Rows of meta; `sealed` is added last. */
-  readonly meta: Readonly<Record<string, string>>;
-}
+/** Up to so many entries an image is built in one that is kept: what is not written to disk must not stay in memory. */
+const SMALL = 2000;
+
+/** The bytes of the image: rollback-journal format, sealed. */
+export const buildImage = (input: ImageInput): Buffer =>
+  input.content.entries.length <= SMALL ? buildSmallImage(input) : buildLargeImage(input);
 
 const INDEX = 'CREATE INDEX iov_by_name ON iov(name_id, seq);';
 
-/** The bytes of the image: rollback-journal format, sealed. */
-export function buildImage(input: ImageInput): Buffer {
+function buildLargeImage(input: ImageInput): Buffer {
   const sqlite = createInMemory();
   try {
     // The triggers guard what is sealed, and the index is sorted once: made last, they cost nothing while a million rows go in.
@@ -23,12 +20,33 @@ export function buildImage(input: ImageInput): Buffer {
     const triggers = afterIndex.indexOf('CREATE TRIGGER');
     sqlite.exec(beforeIndex + afterIndex.slice(0, triggers));
     sqlite.exec('BEGIN');
-    fill(sqlite, input);
+    createRowWriter(sqlite)(input);
     sqlite.exec('COMMIT');
     sqlite.exec(INDEX + afterIndex.slice(triggers));
     return sqlite.serialize();
   } finally {
     sqlite.close();
+  }
+}
+
+/** An image with the schema and no rows; what is written into it is taken back once its bytes are known. */
+let blank: { readonly sqlite: Sqlite; readonly write: (input: ImageInput) => void } | null = null;
+
+/** Making the schema and preparing the statements costs as much as 200 rows: every iteration after the first is spared it. */
+function buildSmallImage(input: ImageInput): Buffer {
+  if (blank === null) {
+    const sqlite = createInMemory();
+    sqlite.pragma('journal_mode = MEMORY'); // to roll back
+    sqlite.exec(CONDITIONS_SCHEMA);
+    blank = { sqlite, write: createRowWriter(sqlite) };
+  }
+  const { sqlite, write } = blank;
+  sqlite.exec('BEGIN');
+  try {
+    write(input);
+    return sqlite.serialize();
+  } finally {
+    sqlite.exec('ROLLBACK');
   }
 }
 
@@ -69,94 +87,3 @@ export function readHeader(bytes: Buffer): ImageHeader | null {
 
 export const isOurs = (header: ImageHeader): boolean => header.applicationId === APPLICATION_ID;
 export const isReadable = (header: ImageHeader): boolean => header.schemaVersion >= 1 && header.schemaVersion <= SCHEMA_VERSION;
-
-function fill(sqlite: Sqlite, { content, transactions, parents, meta }: ImageInput): void {
-  const addParent = sqlite.prepare('INSERT INTO parent(ord, role, version_id, locator) VALUES (?, ?, ?, ?)');
-  for (const [ord, { role, versionId, locator }] of parents.entries()) addParent.run(ord, role, versionId, locator);
-
-  const addTransaction = sqlite.prepare(
-    `INSERT INTO txn(tx, at, actor, calibration, algorithm, iteration, attempt, collector_job, inputs_digest, code_digest, config_digest, message)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  for (const [index, t] of transactions.entries()) {
-    const digests = [t.inputsDigest, t.codeDigest, t.configDigest];
-    addTransaction.run(index + 1, t.at, t.actor, t.calibration, t.algorithm, t.iteration, t.attempt, t.collectorJob, ...digests, t.message);
-  }
-
-  const nameIds = new Map<string, number>();
-  const addName = sqlite.prepare('INSERT INTO name(name_id, name) VALUES (?, ?)');
-  for (const name of content.views.keys()) {
-    nameIds.set(name, nameIds.size + 1);
-    addName.run(nameIds.size, name);
-  }
-  const nameId = (name: string): number => nameIds.get(name) ?? 0;
-
-  const payloadIds = new Map<object, number>();
-  const addPayload = sqlite.prepare(
-    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-  );
-  const addPart = sqlite.prepare('INSERT INTO part(payload_id, ord, first_event, sha256) VALUES (?, ?, ?, ?)');
-  for (const row of content.payloads) {
-    payloadIds.set(row, payloadIds.size + 1);
-    const digests = [Buffer.from(row.sha256, 'hex'), Buffer.from(row.md5, 'hex')];
-    addPayload.run(
-      payloadIds.size,
-      nameId(row.name),
-      ...digests,
-      row.size,
-      row.revision,
-      row.mediaType,
-      row.parts === undefined ? 'blob' : 'intrarun',
-    );
-    for (const [ord, { firstEvent, sha256 }] of (row.parts ?? []).entries()) {
-      addPart.run(payloadIds.size, ord, firstEvent, Buffer.from(sha256, 'hex'));
-    }
-  }
-  const payloadId = (row: object): number => payloadIds.get(row) ?? 0;
-
-  const entries = createInserter(sqlite, 'iov', ['seq', 'payload_id', 'name_id', 'lo', 'hi', 'tx']);
-  for (const { seq, payload, lo, hi, transaction } of content.entries) {
-    entries.add(seq, payloadId(payload), nameId(payload.name), lo, hi, transaction + 1);
-  }
-  entries.finish();
-
-  // In the order of the table's key, so that its tree only grows at the end.
-  const segments = createInserter(sqlite, 'seg', ['name_id', 'lo', 'hi', 'payload_id', 'seq']);
-  for (const [name, view] of content.views) {
-    const id = nameId(name);
-    for (const [index, payload] of view.payloads.entries()) {
-      segments.add(id, view.lo[index] ?? 0, view.hi[index] ?? 0, payloadId(payload), view.seqs[index] ?? 0);
-    }
-  }
-  segments.finish();
-
-  const addMeta = sqlite.prepare('INSERT INTO meta(key, value) VALUES (?, ?)');
-  for (const [key, value] of Object.entries(meta)) addMeta.run(key, value);
-  const written = content.entries.filter((entry) => entry.writtenRevision !== null);
-  if (written.length > 0) addMeta.run('revisions', `[${written.map((entry) => `[${entry.seq},"${entry.writtenRevision}"]`).join(',')}]`);
-  addMeta.run('sealed', '1');
-}
-
-const ROWS_AT_ONCE = 32;
-
-/** Inserts rows of numbers in groups: half of what a row costs is the call. */
-function createInserter(sqlite: Sqlite, table: string, columns: readonly string[]) {
-  const row = `(${columns.map(() => '?').join(', ')})`;
-  const statementFor = (rows: number) =>
-    sqlite.prepare(`INSERT INTO ${table}(${columns.join(', ')}) VALUES ${new Array<string>(rows).fill(row).join(', ')}`);
-  const many = statementFor(ROWS_AT_ONCE);
-  const pending = new Array<number>(ROWS_AT_ONCE * columns.length).fill(0);
-  let used = 0;
-  return {
-    add(...values: readonly number[]) {
-      for (let index = 0; index < values.length; index++) pending[used++] = values[index] ?? 0;
-      if (used < pending.length) return;
-      many.run(pending);
-      used = 0;
-    },
-    finish() {
-      if (used > 0) statementFor(used / columns.length).run(pending.slice(0, used));
-      used = 0;
-    },
-  };
-}

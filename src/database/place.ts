@@ -1,7 +1,7 @@
 // Puts files and directories in place: payloads by hard link or checked copy, a whole directory by one rename.
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { diskError, errnoOf, syncPaths } from '../payloads/disk.ts';
@@ -17,18 +17,15 @@ export interface PayloadSource {
 /** The file system cannot link these two: another device, too many links, or links not allowed there. */
 const CANNOT_LINK = new Set(['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP', 'ENOSYS', 'EACCES']);
 
-/** Links or copies a payload. A copy is checked against its hash, a link against its size: it is the same file. */
+/** Links or copies a payload. A copy is checked against its hash, a link against its size: it is the same file. Gives the link's stats, null for a copy. */
 export async function placePayload(
   source: PayloadSource,
   payload: { readonly sha256: string; readonly size: number },
   target: string,
-): Promise<'linked' | 'copied'> {
+): Promise<Stats | null> {
   try {
-    if (source.mayLink && !isOnNetwork(target) && link(source.path, target)) {
-      const { size } = statSync(target);
-      if (size === payload.size) return 'linked';
-      throw payloadCorrupt(source.path, `${payload.sha256} (${payload.size} bytes)`, `${size} bytes`);
-    }
+    const linked = linkPayload(source, payload, target);
+    if (linked !== null) return linked;
     const file = await open(source.path, 'r');
     try {
       const { sha256 } = await copyHashed(file, target);
@@ -36,11 +33,19 @@ export async function placePayload(
     } finally {
       await file.close();
     }
-    return 'copied';
+    return null;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') throw payloadMissing(source.path, payload.sha256, error);
     throw diskError(error, 'A payload cannot be placed', target);
   }
+}
+
+/** Null when it has to be copied. */
+function linkPayload(source: PayloadSource, payload: { readonly sha256: string; readonly size: number }, target: string): Stats | null {
+  if (!source.mayLink || isOnNetwork(target) || !link(source.path, target)) return null;
+  const stats = statSync(target);
+  if (stats.size === payload.size) return stats;
+  throw payloadCorrupt(source.path, `${payload.sha256} (${payload.size} bytes)`, `${stats.size} bytes`);
 }
 
 /** There a link is one inode that many hosts cache, and its count of links is not to be relied on: copies are checked and stand alone. */
@@ -78,34 +83,47 @@ const temporaryName = (directory: string): string => `${directory}.tmp-${randomB
 /** Whether a name was given by placeDirectory to what was not yet in place: left by a kill, it means nothing. */
 export const isHalfMade = (name: string): boolean => /\.tmp-[0-9a-f]{12}$/.test(name);
 
-/** A directory appears whole, by rename, or not at all. CAF_DB_EXISTS; CAF_DISK_FULL with the space left. */
+/**
+ * A directory appears whole, by rename, or not at all. CAF_DB_EXISTS; CAF_DISK_FULL with the space left. Only what takes long (copies,
+ * fsync) is waited for elsewhere: handing a call of some microseconds to another thread costs more than the call.
+ */
 export async function placeDirectory({ directory, durable, existing, fill }: PlaceDirectory): Promise<void> {
   if (existing === 'refuse') refuseExisting(directory);
   const temporary = temporaryName(directory);
   try {
-    await mkdir(dirname(directory), { recursive: true });
-    await mkdir(temporary);
+    makeDirectory(temporary);
     const files = await fill(temporary);
     if (durable) await syncPaths([...files, temporary]);
     if (existing === 'replace') moveAway(directory);
-    await rename(temporary, directory);
+    renameSync(temporary, directory);
     if (durable) await syncPaths([dirname(directory)]);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
     const code = errnoOf(error);
     if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') throw existsAlready(directory, error);
     throw diskError(error, 'The directory cannot be written', directory);
   }
 }
 
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(path);
+  }
+}
+
 /** Writes a file that nobody will change. */
-export async function writeSealed(path: string, data: string | Uint8Array): Promise<string> {
-  await writeFile(path, data, { flag: 'wx', mode: 0o444 });
+export function writeSealed(path: string, data: string | Uint8Array): string {
+  writeFileSync(path, data, { flag: 'wx', mode: 0o444 });
   return path;
 }
 
 /** Checked before the work begins; the rename itself never replaces a directory that holds anything. */
 export function refuseExisting(directory: string): void {
+  if (!existsSync(directory)) return;
   let isEmpty: boolean;
   try {
     isEmpty = readdirSync(directory).length === 0;

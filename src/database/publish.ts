@@ -1,4 +1,5 @@
 // Writes a database: resolved, sealed, with its three identities, in a directory that appears by one rename.
+import type { Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { objectPath, syncObjects } from '../payloads/store.ts';
@@ -131,7 +132,7 @@ async function write(input: DatabaseInput, content: Content, version: Version, o
     existing: isFinal ? 'refuse' : 'replace',
     fill: async (temporary) => {
       const copied = await placePayloads(content, temporary, options);
-      return [...copied, ...(await Promise.all(texts.map(([file, data]) => writeSealed(join(temporary, file), data))))];
+      return [...copied, ...texts.map(([file, data]) => writeSealed(join(temporary, file), data))];
     },
   });
 }
@@ -141,13 +142,13 @@ export const formatLock = (lock: ChainLock): string => `${JSON.stringify(lock, n
 /** Returns the copies, which need an fsync of their own; linked objects were made durable in the store. */
 async function placePayloads(content: Content, directory: string, options: WriteOptions): Promise<readonly string[]> {
   const own: string[] = [];
-  const linked: string[] = [];
+  const linked = new Map<string, Stats>();
   for (const payload of content.payloads) {
     const target = join(directory, payloadFileName(payload, payload.extension));
-    if ((await placePayload(options.sourceOf(payload), payload, target)) === 'linked' && options.objects !== null)
-      linked.push(payload.sha256);
-    else own.push(target);
+    const stats = await placePayload(options.sourceOf(payload), payload, target);
+    if (stats === null || options.objects === null) own.push(target);
+    else linked.set(payload.sha256, stats);
   }
-  if (options.objects !== null) await syncObjects(options.objects, linked);
+  if (options.objects !== null) await syncObjects(options.objects, linked.keys(), linked);
   return own;
 }

@@ -1,6 +1,5 @@
 // What the disk asks for: fsync of many paths at once, directories by rename, and its errors in words.
-import { constants, statfsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, fsync, openSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { CafError } from '../domain/errors.ts';
@@ -22,15 +21,15 @@ export async function forEachAtOnce<T>(items: Iterable<T>, limit: number, action
   if (failures.length > 0) throw failures[0];
 }
 
-/** fsync of files or directories. */
+/** fsync of files or directories. Opened and closed at once, waited for elsewhere: an fsync takes as long as the disk likes, the rest nothing. */
 export async function syncPaths(paths: Iterable<string>): Promise<void> {
   await forEachAtOnce(paths, IN_FLIGHT, async (path) => {
     try {
-      const handle = await open(path, constants.O_RDONLY);
+      const fd = openSync(path, constants.O_RDONLY);
       try {
-        await handle.sync();
+        await syncFile(fd);
       } finally {
-        await handle.close();
+        closeSync(fd);
       }
     } catch (error) {
       // Some network file systems refuse fsync of a directory; their rename is durable by itself.
@@ -39,6 +38,9 @@ export async function syncPaths(paths: Iterable<string>): Promise<void> {
     }
   });
 }
+
+const syncFile = (fd: number): Promise<void> =>
+  new Promise((resolve, reject) => fsync(fd, (error) => (error === null ? resolve() : reject(error))));
 
 /** A full disk in the user's words, with the space left; other errors are returned as they are. */
 export function diskError(error: unknown, what: string, path: string): unknown {

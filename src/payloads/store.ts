@@ -1,6 +1,18 @@
 // The object store: payload bytes under their SHA-256, written once, never changed, checked when read.
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
@@ -223,18 +235,23 @@ export const payloadCorrupt = (path: string, expected: string, actual: string): 
 /** Objects that this process has made durable, by path: what is committed in every iteration is synced once. */
 const durable = new Map<string, string>();
 
-/** Makes objects durable: each file and each touched directory once. */
-export async function syncObjects(objects: string, digests: Iterable<string>): Promise<void> {
-  const files = new Map([...digests].map((sha256) => objectPath(objects, sha256)).map((path) => [path, stateOf(path)]));
-  for (const [path, state] of files) if (state !== null && durable.get(path) === state) files.delete(path);
+/**
+ * Makes objects durable: each file and each touched directory once. `stats`: of those digests whose file was looked at just now,
+ * under whatever name.
+ */
+export async function syncObjects(objects: string, digests: Iterable<string>, stats?: ReadonlyMap<string, Stats>): Promise<void> {
+  const files = new Map<string, string | null>();
+  for (const sha256 of new Set(digests)) {
+    const path = objectPath(objects, sha256);
+    const found = stats?.get(sha256) ?? statSync(path, { throwIfNoEntry: false });
+    const state = found === undefined ? null : stateOf(found);
+    if (state === null || durable.get(path) !== state) files.set(path, state);
+  }
   if (files.size === 0) return;
   await syncPaths(files.keys());
   await syncPaths([...new Set([...files.keys()].map(dirname)), objects]);
   for (const [path, state] of files) if (state !== null) durable.set(path, state);
 }
 
-/** What changes when an object is made anew; null when it is not there: syncPaths tells. */
-function stateOf(path: string): string | null {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats === undefined ? null : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-}
+/** What changes when an object is made anew. */
+const stateOf = ({ dev, ino, size, mtimeMs }: Stats): string => `${dev} ${ino} ${size} ${mtimeMs}`;

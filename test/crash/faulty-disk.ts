@@ -29,7 +29,8 @@ function wrap(owner: object, name: string): void {
     if (fault === 'full') {
       const error = Object.assign(new Error(`ENOSPC: no space left on device, ${name}`), { code: 'ENOSPC', errno: -28, syscall: name });
       if (name.endsWith('Sync')) throw error;
-      return Promise.reject(error);
+      const callback = args.at(-1);
+      return typeof callback === 'function' ? void callback(error) : Promise.reject(error);
     }
     const die = (): never => {
       process.kill(process.pid, 'SIGKILL');
@@ -45,8 +46,8 @@ function wrap(owner: object, name: string): void {
 const handle = await promises.open(process.execPath, 'r');
 const FileHandle = Object.getPrototypeOf(handle) as object;
 await handle.close();
-for (const name of ['mkdirSync', 'writeSync', 'writeFileSync', 'renameSync', 'linkSync', 'rmSync']) wrap(fs, name);
+for (const name of ['mkdirSync', 'writeSync', 'writeFileSync', 'renameSync', 'linkSync', 'rmSync', 'fsync']) wrap(fs, name);
 for (const name of ['mkdir', 'rename', 'rm', 'writeFile']) wrap(promises, name);
-for (const name of ['write', 'sync']) wrap(FileHandle, name);
+for (const name of ['write']) wrap(FileHandle, name);
 syncBuiltinESMExports();
 process.once('exit', () => writeSync(1, `operations ${operations}\n`));

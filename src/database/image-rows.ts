@@ -1,0 +1,112 @@
+// Puts the rows of a database into an SQLite image, with statements that are prepared once.
+import type { Content } from './content.ts';
+import type { Sqlite } from './sqlite.ts';
+import type { ParentInput, TransactionInput } from './types.ts';
+
+export interface ImageInput {
+  readonly content: Content;
+  readonly transactions: readonly TransactionInput[];
+  readonly parents: readonly ParentInput[];
+  /** Rows of meta; `sealed` is added last. */
+  readonly meta: Readonly<Record<string, string>>;
+}
+
+/** For an image that has the tables and no rows. */
+export function createRowWriter(sqlite: Sqlite): (input: ImageInput) => void {
+  const addParent = sqlite.prepare('INSERT INTO parent(ord, role, version_id, locator) VALUES (?, ?, ?, ?)');
+  const addTransaction = sqlite.prepare(
+    `INSERT INTO txn(tx, at, actor, calibration, algorithm, iteration, attempt, collector_job, inputs_digest, code_digest, config_digest, message)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const addName = sqlite.prepare('INSERT INTO name(name_id, name) VALUES (?, ?)');
+  const addPayload = sqlite.prepare(
+    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const addPart = sqlite.prepare('INSERT INTO part(payload_id, ord, first_event, sha256) VALUES (?, ?, ?, ?)');
+  const entries = createInserter(sqlite, 'iov', ['seq', 'payload_id', 'name_id', 'lo', 'hi', 'tx']);
+  const segments = createInserter(sqlite, 'seg', ['name_id', 'lo', 'hi', 'payload_id', 'seq']);
+  const addMeta = sqlite.prepare('INSERT INTO meta(key, value) VALUES (?, ?)');
+
+  return ({ content, transactions, parents, meta }) => {
+    for (const [ord, { role, versionId, locator }] of parents.entries()) addParent.run(ord, role, versionId, locator);
+    for (const [index, t] of transactions.entries()) {
+      const digests = [t.inputsDigest, t.codeDigest, t.configDigest];
+      addTransaction.run(
+        index + 1,
+        t.at,
+        t.actor,
+        t.calibration,
+        t.algorithm,
+        t.iteration,
+        t.attempt,
+        t.collectorJob,
+        ...digests,
+        t.message,
+      );
+    }
+
+    const nameIds = new Map<string, number>();
+    for (const name of content.views.keys()) {
+      nameIds.set(name, nameIds.size + 1);
+      addName.run(nameIds.size, name);
+    }
+    const nameId = (name: string): number => nameIds.get(name) ?? 0;
+
+    const payloadIds = new Map<object, number>();
+    for (const row of content.payloads) {
+      payloadIds.set(row, payloadIds.size + 1);
+      const [sha256, md5] = [Buffer.from(row.sha256, 'hex'), Buffer.from(row.md5, 'hex')];
+      const kind = row.parts === undefined ? 'blob' : 'intrarun';
+      addPayload.run(payloadIds.size, nameId(row.name), sha256, md5, row.size, row.revision, row.mediaType, kind);
+      for (const [ord, part] of (row.parts ?? []).entries()) {
+        addPart.run(payloadIds.size, ord, part.firstEvent, Buffer.from(part.sha256, 'hex'));
+      }
+    }
+    const payloadId = (row: object): number => payloadIds.get(row) ?? 0;
+
+    for (const { seq, payload, lo, hi, transaction } of content.entries) {
+      entries.add(seq, payloadId(payload), nameId(payload.name), lo, hi, transaction + 1);
+    }
+    entries.finish();
+
+    // In the order of the table's key, so that its tree only grows at the end.
+    for (const [name, view] of content.views) {
+      const id = nameId(name);
+      for (const [index, payload] of view.payloads.entries()) {
+        segments.add(id, view.lo[index] ?? 0, view.hi[index] ?? 0, payloadId(payload), view.seqs[index] ?? 0);
+      }
+    }
+    segments.finish();
+
+    for (const [key, value] of Object.entries(meta)) addMeta.run(key, value);
+    const written = content.entries.filter((entry) => entry.writtenRevision !== null);
+    if (written.length > 0) addMeta.run('revisions', `[${written.map((entry) => `[${entry.seq},"${entry.writtenRevision}"]`).join(',')}]`);
+    addMeta.run('sealed', '1');
+  };
+}
+
+const ROWS_AT_ONCE = 32;
+
+/** Inserts rows of numbers in groups: half of what a row costs is the call. */
+function createInserter(sqlite: Sqlite, table: string, columns: readonly string[]) {
+  const row = `(${columns.map(() => '?').join(', ')})`;
+  const statementFor = (rows: number) =>
+    sqlite.prepare(`INSERT INTO ${table}(${columns.join(', ')}) VALUES ${new Array<string>(rows).fill(row).join(', ')}`);
+  const many = statementFor(ROWS_AT_ONCE);
+  const one = statementFor(1);
+  const pending = new Array<number>(ROWS_AT_ONCE * columns.length).fill(0);
+  let used = 0;
+  return {
+    add(...values: readonly number[]) {
+      for (let index = 0; index < values.length; index++) pending[used++] = values[index] ?? 0;
+      if (used < pending.length) return;
+      used = 0;
+      many.run(pending);
+    },
+    finish() {
+      const rest = used;
+      used = 0;
+      for (let at = 0; at < rest; at += columns.length) one.run(pending.slice(at, at + columns.length));
+    },
+  };
+}
