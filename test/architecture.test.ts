@@ -30,7 +30,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'p-limit': ['payloads/'],
   xstate: ['machines/', 'runners/'],
   acorn: ['config/'],
-  'node:child_process': ['backends/', 'runners/forked-algorithms-runner.ts', 'worker/program-execution.ts'],
+  'node:child_process': ['backends/', 'host/background.ts', 'runners/forked-algorithms-runner.ts', 'worker/program-execution.ts'],
 };
 
 /** A warm child writes into the log of its own job. */

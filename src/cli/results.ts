@@ -9,6 +9,8 @@ import type { Io } from './io.ts';
 
 export const JOURNAL_FILE = 'caf.db';
 export const LOG_FILE = 'caf.log';
+/** What a caf in the background prints. */
+export const OUT_FILE = 'caf.out';
 
 /** Absolute path. Without `directory`: CAF_OUTPUT, else calibration_results here, else what the config here says. */
 export async function findResults(directory: string | undefined, io: Io): Promise<string> {

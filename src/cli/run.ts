@@ -22,10 +22,11 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode }
 import type { Io } from './io.ts';
 import { readCampaign } from './read-campaign.ts';
 import { JOURNAL_FILE, LOG_FILE } from './results.ts';
-import { createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
+import { BACKGROUND_SIGNALS, createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
 import { VERSION } from './version.ts';
 
-export async function runCommand(options: RunOptions, io: Io): Promise<void> {
+/** `onStarted` is called when the campaign begins: the results directory is ours, and nothing speaks against it any more. */
+export async function runCommand(options: RunOptions, io: Io, onStarted: () => void = () => undefined): Promise<void> {
   keepHeapSmall();
   const campaign = await readCampaign(options, io);
   const { spec } = campaign;
@@ -68,6 +69,7 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     const timed = { ...event, at: new Date().toISOString() };
     report.event(timed);
     log?.event(timed);
+    if (event.type === 'campaign.started') onStarted();
   };
   const exitOfFailed = () => (isTrouble ? EXIT_TROUBLE : EXIT_FAILED);
   if (before.plan.calibrations.every(({ reused }) => reused)) {
@@ -75,6 +77,11 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
     for (const event of nothingToDo(spec, before.plan)) tell(event, null);
     await report.close();
     return;
+  }
+
+  if (options.detach) {
+    const { detach } = await import('./detach.ts');
+    return detach(options, spec, io);
   }
 
   compileLess();
@@ -89,7 +96,11 @@ export async function runCommand(options: RunOptions, io: Io): Promise<void> {
   });
   journalFailed.catch(() => undefined);
   const journal = openJournal(spec.output, { command: `caf run ${shortPath(spec.configPath, io.cwd)}`, onFailure: failJournal });
-  const wishes = createStopWishes({ results: spec.output, lease: journal.lease, signals: STOP_SIGNALS });
+  const wishes = createStopWishes({
+    results: spec.output,
+    lease: journal.lease,
+    signals: options.inBackground ? BACKGROUND_SIGNALS : STOP_SIGNALS,
+  });
   const log = await openLogFile(join(spec.output, LOG_FILE));
   try {
     const plan = journal.lastInvocation()?.invocation === before.lastInvocation ? before.plan : planFrom(journal);

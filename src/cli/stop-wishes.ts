@@ -4,6 +4,8 @@ import { bounded } from '../domain/errors.ts';
 import type { StopWish } from '../domain/stop-wish.ts';
 
 export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** In the background nobody hangs up. */
+export const BACKGROUND_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 export type StopSignal = (typeof STOP_SIGNALS)[number];
 
 /** What `signal` of a wish says of those that came through `caf cancel`. */

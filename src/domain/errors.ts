@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   CAF_JOURNAL_MISSING: 'The directory holds results of caf, but no caf.db.',
   CAF_LEASE_LOST: 'Another caf took this results directory over; this one must not write any more.',
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',
+  CAF_BACKGROUND: 'The caf in the background ended before it had begun.',
   CAF_INTERNAL: 'A bug in caf.',
   // running (exit 1)
   CAF_JOB_FAILED: 'Jobs of a collection failed.',

@@ -16,6 +16,10 @@ export interface RunOptions {
   /** Relative to the working directory. */
   readonly output: string | undefined;
   readonly dryRun: boolean;
+  /** The campaign goes on in the background. */
+  readonly detach: boolean;
+  /** This is the caf in the background, started by the one that detached. */
+  readonly inBackground: boolean;
   readonly fresh: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -38,18 +42,26 @@ export function registerRun(program: Command, io: Io): void {
     .option('--output <dir>', 'results directory (default: calibration_results beside the config)')
     .option('--dry-run', 'show what would be done and why; touch nothing')
     .option('--fresh', 'redo everything')
+    .addOption(new Option('--detach', 'in the background, also after logout; returns once it has begun').conflicts('dryRun'))
+    .addOption(new Option('--in-background').hideHelp())
     .addOption(new Option('--json', 'one event per line on standard output').conflicts(['quiet', 'verbose']))
     .addOption(new Option('-q, --quiet', 'print only failures').conflicts('verbose'))
     .option('-v, --verbose', 'a line for each job, and the reasons')
     .action(async (config: string | undefined, options: ParsedOptions) => {
+      const asked = runOptions(config, options);
+      if (asked.inBackground) {
+        const { runInBackground } = await import('../detach.ts');
+        return runInBackground(asked, io);
+      }
       const { runCommand } = await import('../run.ts');
-      await runCommand(runOptions(config, options), io);
+      return runCommand(asked, io);
     });
   addExamples(command, [
     ['caf run', 'run caf.config.ts, or continue it'],
     ['caf run --dry-run', 'what would be done, and why'],
     ['caf run --only gain', 'gain and what it depends on'],
     ['caf run --iov 7,1,7,20', 'only runs 1 to 20 of experiment 7'],
+    ['caf run --detach', 'in the background; follow it with caf status --watch'],
     ['caf run --json | jq .type', 'events for machines'],
   ]);
 }
@@ -62,6 +74,8 @@ const runOptions = (config: string | undefined, options: ParsedOptions): RunOpti
   output: options.output,
   dryRun: options.dryRun ?? false,
   fresh: options.fresh ?? false,
+  detach: options.detach ?? false,
+  inBackground: options.inBackground ?? false,
   json: options.json ?? false,
   quiet: options.quiet ?? false,
   verbose: options.verbose ?? false,
