@@ -61,7 +61,7 @@ export function registerRun(program: Command, io: Io): void {
     ['caf run --dry-run', 'what would be done, and why'],
     ['caf run --only gain', 'gain and what it depends on'],
     ['caf run --iov 7,1,7,20', 'only runs 1 to 20 of experiment 7'],
-    ['caf run --detach', 'in the background; follow it with caf status --watch'],
+    ['caf run --detach', 'in the background, also after logout'],
     ['caf run --json | jq .type', 'events for machines'],
   ]);
 }
