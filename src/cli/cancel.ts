@@ -53,7 +53,7 @@ async function endOwner({ results, name, owner, jobs, reason, io }: Cancelling):
   }
   const who = `caf pid ${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`}`;
   const say = (text: string) => io.stderr.write(`${who} ${text}\n`);
-  const running = readFacts(results).unfinished.length;
+  const { running } = readFacts(results);
   const request = {
     v: 1,
     id: randomUUID(),
@@ -165,12 +165,25 @@ function readHolder(results: string): OwnerRecord | null {
   }
 }
 
-/** How the newest invocation ended, and the attempts whose end is not recorded: none are known while a network file system keeps the journal to its writer. */
-function readFacts(results: string): { readonly outcome: Outcome; readonly unfinished: readonly AttemptRecord[] } {
+interface Facts {
+  /** How the newest invocation ended. */
+  readonly outcome: Outcome;
+  /** Jobs at work. */
+  readonly running: number;
+  /** Attempts without a recorded end; none are known while a network file system keeps the journal to its writer. */
+  readonly unfinished: readonly AttemptRecord[];
+}
+
+function readFacts(results: string): Facts {
   const reader = openJournalForReading(results);
   try {
-    const invocation = reader.journal === null ? reader.status().invocation : reader.journal.lastInvocation();
-    return { outcome: invocation?.outcome ?? null, unfinished: reader.journal?.unfinishedAttempts() ?? [] };
+    if (reader.journal !== null) {
+      const unfinished = reader.journal.unfinishedAttempts();
+      return { outcome: reader.journal.lastInvocation()?.outcome ?? null, running: unfinished.length, unfinished };
+    }
+    const { invocation, calibrations } = reader.status();
+    const running = calibrations.flatMap(({ iterations }) => iterations).reduce((sum, { jobs }) => sum + jobs.running, 0);
+    return { outcome: invocation?.outcome ?? null, running, unfinished: [] };
   } finally {
     reader.close();
   }

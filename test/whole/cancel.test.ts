@@ -1,9 +1,11 @@
 // caf cancel from another shell: through a file in the results directory, heeded once, by the caf that is meant and by no other.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import { isGone, readJournal, statusOf, until } from '../support/rig.ts';
+import { canMount, createScene } from '../support/scene.ts';
 import { countsOf, createSteered, logOf, type Steered } from '../support/steered.ts';
 
 let rig: Steered | null = null;
@@ -108,6 +110,49 @@ test('a campaign on another machine that shares the directory is cancelled throu
   expect(code, stderr).toBe(0);
   expect(stderr).toContain(`caf pid ${caf.pid} on login99 is ending 3 running jobs\ncaf pid ${caf.pid} on login99 has ended\n`);
   expect((await caf.ended).code).toBe(143);
+});
+
+test('on a network file system, where only its writer can open the journal, it is cancelled all the same', async () => {
+  const campaign = steer(['functions'], 3);
+  const caf = campaign.start(['run'], { CAF_FILESYSTEM: 'network' });
+  await campaign.saw(...BEGUN);
+  const { code, stderr } = await campaign.run(['cancel'], { CAF_FILESYSTEM: 'network' });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/caf pid \d+ is (stopping|ending \d running jobs)\ncaf pid \d+ has ended\n/);
+  expect((await caf.ended).code).toBe(143);
+  expect(campaign.pids().filter((pid) => !isGone(pid))).toEqual([]);
+});
+
+test.skipIf(!canMount())('a request of which the file system tells nothing is found by looking', async () => {
+  // What is written below an overlay shows in it, but nobody who watches it is told: as when another host writes to a network file system.
+  const scene = createScene();
+  try {
+    scene.mountDisk('disk', 'size=16m');
+    for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(scene.directory, 'disk', name), { recursive: true });
+    const at = (name: string) => join(scene.directory, 'disk', name);
+    const options = `lowerdir=${at('lower')},upperdir=${at('upper')},workdir=${at('work')}`;
+    expect(spawnSync('mount', ['-t', 'overlay', '-o', options, 'overlay', at('merged')]).status).toBe(0);
+    try {
+      scene.config(`
+const wait = () => new Promise((resolve) => { setInterval(() => undefined, 1000); });
+export default defineConfig({ output: 'disk/merged', calibrations: [defineCalibration({ name: 'a', algorithms: [],
+  collections: { c: { files: [], collect: async () => { note('begun'); await wait(); } } } })] });`);
+      const caf = scene.start(['run']);
+      await scene.noted('begun', caf);
+      const db = new Database(join(at('merged'), 'caf.db'), { readonly: true });
+      const lease = (db.prepare('SELECT token FROM owner').get() as { readonly token: string }).token;
+      db.close();
+      const request = { v: 1, id: 'x', lease, jobs: 'cancel', by: 'anna@login99', pid: 1, at: '2026-01-01T00:00:00.000Z', why: null };
+      writeFileSync(join(at('upper'), '.requests/x.json'), JSON.stringify(request));
+      const { code, stdout } = await caf.ended;
+      expect(code, stdout).toBe(143);
+      expect(stdout).toContain('interrupted by caf cancel (anna@login99)');
+    } finally {
+      spawnSync('umount', ['-l', at('merged')]);
+    }
+  } finally {
+    scene.close();
+  }
 });
 
 test('what was asked of an earlier caf does not stop a later one', async () => {
