@@ -1,6 +1,17 @@
 // Local databases against the bare statement, the bare disk and the bars: lookups, commits, imports of a million lines, payloads of any size.
-import { closeSync, fsyncSync, mkdirSync, openSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describeDatabase, openChain } from '../src/database/chain.ts';
 import { parseDatabaseText } from '../src/database/database-text.ts';
@@ -17,13 +28,16 @@ const INTERVALS = 40;
 const CHAIN = 50;
 const LOOKUPS = 100_000;
 const LINES = 1_000_000;
+/** Rounds of a commit, for one of anything else: each takes some milliseconds, and the first ones run code that is not yet compiled. */
+const COMMITS = 20;
+const COMMIT_BAR = 1.5;
 const MB = 1e6;
 
 export const conditions: Benchmark = {
   name: 'conditions',
   run: async (directory, rounds) => [
     ...(await lookups(join(directory, 'lookups'), rounds)),
-    ...(await commits(join(directory, 'commits'), 2 * rounds)),
+    ...(await commits(join(directory, 'commits'), COMMITS * rounds)),
     ...(await imports(join(directory, 'imports'), rounds)),
     ...(await largePayloads(join(directory, 'large'))),
   ],
@@ -55,12 +69,12 @@ const TRANSACTION: TransactionInput = {
   message: '',
 };
 
-/** `intervals` entries for each of `names` names, of `values` payloads each. */
-async function entriesFor(objects: string, names: number, intervals: number, values: number): Promise<EntryInput[]> {
+/** `intervals` entries for each of `names` names, of `values` payloads each; other payloads for another label. */
+async function entriesFor(objects: string, names: number, intervals: number, values: number, label = ''): Promise<EntryInput[]> {
   const entries: EntryInput[] = [];
   for (let name = 0; name < names; name++) {
     for (let index = 0; index < intervals; index++) {
-      const value = await putValue(objects, `P${name}`, encodePayload({ name, value: index % values }));
+      const value = await putValue(objects, `P${name}`, encodePayload({ name, label, value: index % values }));
       entries.push({ payload: { ...value, iov: null }, iov: [7, 10 * index, 7, 10 * index + 9], transaction: 0 });
     }
   }
@@ -111,31 +125,48 @@ async function lookups(directory: string, rounds: number): Promise<readonly Row[
   ];
 }
 
-/** A commit is as fast as the disk: what counts is wall time, in turn with the floor. */
+/**
+ * A commit is as fast as the disk: what counts is wall time, in turn with the floor. The floor puts the same bytes there as one file, in the least
+ * that survives a crash: one write, fsync, rename, fsync of the directory.
+ */
 async function commits(directory: string, rounds: number): Promise<readonly Row[]> {
   const objects = join(directory, 'objects');
-  const entries = await entriesFor(objects, NAMES, 10, 2);
-  await syncObjects(objects, new Set(entries.map(({ payload }) => payload.sha256)));
-  const bytes = Buffer.alloc(110_000, 1);
-  const floors: Cost[] = [];
-  const own: Cost[] = [];
-  for (let round = 0; round < rounds; round++) {
-    floors.push(await best(1, () => writeAndSync(join(directory, `floor${round}`), bytes)));
-    own.push(await best(1, () => publish(entries, join(directory, `db${round}`), objects)));
+  const bar = `${COMMIT_BAR} x one write and two fsyncs`;
+  const known = await entriesFor(objects, NAMES, 10, 2);
+  await syncObjects(objects, new Set(known.map(({ payload }) => payload.sha256)));
+  const rows: Row[] = [];
+  for (const isNew of [false, true]) {
+    const floors: Cost[] = [];
+    const own: Cost[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const entries = isNew ? await entriesFor(objects, NAMES, 10, 2, `round ${round}`) : known;
+      const at = join(directory, `${isNew ? 'new' : 'known'}${round}`);
+      own.push(await best(1, () => publish(entries, at, objects)));
+      const bytes = Buffer.alloc(bytesWritten(at, isNew), 1);
+      floors.push(await best(1, () => writeAndSync(`${at}.floor`, bytes)));
+    }
+    const [bare, published] = [bestOf(floors), bestOf(own)];
+    const ratio = published.wall / bare.wall;
+    const name = `commit of 200 intervals, 40 payloads ${isNew ? 'that are new' : 'known'}`;
+    rows.push({ name, floor: bare, caf: published, figure: times(ratio), bar, holds: ratio <= COMMIT_BAR });
   }
-  const [bare, published] = [bestOf(floors), bestOf(own)];
-  const ratio = published.wall / bare.wall;
-  const bar = '1.5 x one write and two fsyncs';
-  return [{ name: 'commit of an iteration of 200 intervals', floor: bare, caf: published, figure: times(ratio), bar, holds: ratio <= 1.5 }];
+  return rows;
 }
 
-function writeAndSync(directory: string, bytes: Buffer): void {
-  mkdirSync(directory);
-  const file = openSync(join(directory, 'file'), 'w');
+/** Payloads that were there before are linked. */
+const bytesWritten = (directory: string, areNew: boolean): number =>
+  readdirSync(directory)
+    .map((file) => statSync(join(directory, file)))
+    .filter(({ nlink }) => areNew || nlink === 1)
+    .reduce((sum, { size }) => sum + size, 0);
+
+function writeAndSync(path: string, bytes: Buffer): void {
+  const file = openSync(`${path}.tmp`, 'wx');
   writeSync(file, bytes);
   fsyncSync(file);
   closeSync(file);
-  const parent = openSync(directory, 'r');
+  renameSync(`${path}.tmp`, path);
+  const parent = openSync(dirname(path), 'r');
   fsyncSync(parent);
   closeSync(parent);
 }
@@ -146,19 +177,35 @@ async function imports(directory: string, rounds: number): Promise<readonly Row[
   const revisions = 5;
   for (let n = 0; n < names * revisions; n++)
     writeFileSync(join(directory, `dbstore_P${n % names}_rev_${1 + Math.floor(n / names)}.root`), `${n}`);
-  const text = Array.from({ length: LINES }, (_, n) => {
-    const [experiment, run] = [(n * 31) % 40, (n * 7919) % 6000];
-    return `dbstore/P${n % names} ${1 + (n % revisions)} ${experiment},${run},${experiment},${n % 10 === 0 ? -1 : run + (n % 30)}\n`;
-  }).join('');
-  writeFileSync(join(directory, 'database.txt'), text);
-  const parsed = await best(rounds, () => parseDatabaseText(text));
-  const costs: Cost[] = [];
-  for (let round = 0; round < rounds; round++) costs.push(await caf(['db', 'import', 'database.txt', '--into', `db${round}`], directory));
-  const imported = bestOf(costs);
+  const line = (n: number, experiment: number, run: number): string =>
+    `dbstore/P${n % names} ${1 + (n % revisions)} ${experiment},${run},${experiment},${n % 10 === 0 ? -1 : run + (n % 30)}\n`;
+  const random = createRandom();
+  const regular = Array.from({ length: LINES }, (_, n) => line(n, (n * 31) % 40, (n * 7919) % 6000)).join('');
+  const shuffled = Array.from({ length: LINES }, (_, n) => line(n, Math.floor(40 * random()), Math.floor(6000 * random()))).join('');
+  writeFileSync(join(directory, 'regular.txt'), regular);
+  writeFileSync(join(directory, 'shuffled.txt'), shuffled);
+  const parsed = await best(rounds, () => parseDatabaseText(regular));
+  const imported = async (file: string): Promise<Cost> => {
+    const costs: Cost[] = [];
+    for (let round = 0; round < rounds; round++) costs.push(await caf(['db', 'import', file, '--into', `${file}.${round}`], directory));
+    return bestOf(costs);
+  };
   return [
     speed('1,000,000 lines of database.txt parsed', parsed, 400_000),
-    speed('1,000,000 lines imported and published', imported, 150_000),
+    speed('1,000,000 lines imported and published', await imported('regular.txt'), 150_000),
+    speed('the same in random order of intervals', await imported('shuffled.txt'), 150_000),
   ];
+}
+
+/** The same numbers from 0 to 1 each time (xorshift). */
+function createRandom(): () => number {
+  let state = 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
 }
 
 async function largePayloads(directory: string): Promise<readonly Row[]> {
@@ -188,5 +235,12 @@ function row(name: string, floor: Cost, own: Cost, ratio: number, limit: number,
 function speed(name: string, own: Cost, atLeast: number): Row {
   const perSecond = (1000 * LINES) / own.cpu;
   const bar = `${Math.round((1000 * LINES) / atLeast)} ms of processor (${atLeast / 1000} k lines/s)`;
-  return { name, floor: null, caf: own, figure: `${Math.round(perSecond / 1000)} k lines/s`, bar, holds: perSecond >= atLeast };
+  return {
+    name,
+    floor: null,
+    caf: own,
+    figure: `${Math.round(perSecond / 1000)} k lines/s${own.rssBytes === 0 ? '' : `, ${megabytes(own.rssBytes)}`}`,
+    bar,
+    holds: perSecond >= atLeast,
+  };
 }

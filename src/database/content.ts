@@ -1,11 +1,10 @@
 // What a database holds, resolved in memory: payloads with their revisions, entries in order, and the view of each name.
 import { CafError } from '../domain/errors.ts';
-import { checkIov, iovToKeys } from '../domain/iov.ts';
 import type { PayloadPart, StoredPayload } from '../domain/payload.ts';
 import { checkPayloadName, valueVersion } from '../payloads/name.ts';
-import { compareNames, contentIdOf, type IdentitySegment, viewIdOf } from './identity.ts';
+import { columnsOf, type EntryColumns, type EntryList } from './entries.ts';
+import { compareNames, contentIdOf, createViewHash, type IdentitySegment } from './identity.ts';
 import { coalesce, type Parts, paint } from './resolve.ts';
-import type { EntryInput } from './types.ts';
 
 /** A payload of one database: bytes under a name. The same bytes under two names are two of these. */
 export interface PayloadRow {
@@ -40,9 +39,15 @@ export interface NameView {
   readonly seqs: readonly number[];
 }
 
+/** What entries of a database carry: a payload, and the revision in the database.txt it was imported from, where that differs. */
+export interface CarriedRow {
+  readonly payload: PayloadRow;
+  readonly writtenRevision: string | null;
+}
+
 export interface Content {
-  readonly payloads: readonly (PayloadRow & { readonly extension: string })[];
-  readonly entries: readonly EntryRow[];
+  readonly payloads: readonly ContentPayload[];
+  readonly entries: EntryColumns<CarriedRow>;
   /** By name, in the order of first appearance. */
   readonly views: ReadonlyMap<string, NameView>;
   readonly contentId: string;
@@ -50,38 +55,85 @@ export interface Content {
 }
 
 /** Checks and resolves entries in commit order. CAF_IOV_*, CAF_PAYLOAD_NAME. */
-export function resolveContent(inputs: readonly EntryInput[]): Content {
+export function resolveContent(list: EntryList): Content {
+  const inputs = columnsOf(list);
   const payloads = new PayloadTable();
-  const entries: EntryRow[] = [];
-  const byName = new Map<string, EntryRow[]>();
-  for (const input of inputs) {
-    const payload = payloads.add(input.payload);
-    const [lo, hi] = iovToKeys(checkIov(input.iov));
-    const written = input.revision ?? null;
-    const writtenRevision = written === payload.revision ? null : written;
-    const entry: EntryRow = { seq: entries.length + 1, payload, lo, hi, transaction: input.transaction, writtenRevision };
-    entries.push(entry);
-    const sameName = byName.get(payload.name);
-    if (sameName === undefined) byName.set(payload.name, [entry]);
-    else sameName.push(entry);
-  }
-  const views = new Map<string, NameView>();
-  for (const [name, sameName] of byName) views.set(name, viewOfEntries(sameName));
-  return { payloads: payloads.rows, entries, views, contentId: contentIdOf(inputs), viewId: viewIdOf(segmentsOf(views)) };
+  const carried = inputs.carried.map(({ payload, revision }): CarriedRow => {
+    const row = payloads.add(payload);
+    return { payload: row, writtenRevision: revision === undefined || revision === row.revision ? null : revision };
+  });
+  const entries = { ...inputs, carried };
+  const views = viewsOf(entries);
+  return { payloads: payloads.rows, entries, views, contentId: contentIdOf(entries), viewId: viewIdOfViews(views) };
 }
 
-/** The view of the entries of one name, in commit order. */
-export function viewOfEntries(entries: readonly EntryRow[]): NameView {
-  const parts = coalesce(paintEntries(entries), (a, b) => entries[a]?.payload === entries[b]?.payload);
+/** The entries one by one. */
+export const entryRows = ({ length, carried, carries, lo, hi, transaction }: Content['entries']): readonly EntryRow[] =>
+  Array.from({ length }, (_, at): EntryRow => {
+    const { payload, writtenRevision } = carried[carries[at] ?? 0] as CarriedRow;
+    return { seq: at + 1, payload, lo: lo[at] ?? 0, hi: hi[at] ?? 0, transaction: transaction[at] ?? 0, writtenRevision };
+  });
+
+/** Entries sorted by name, each name's in commit order, and each name painted. */
+function viewsOf({ length, carried, carries, lo, hi }: Content['entries']): ReadonlyMap<string, NameView> {
+  const numbers = new Map<string, number>();
+  const nameOf = Int32Array.from(carried, ({ payload: { name } }) => {
+    const known = numbers.get(name) ?? numbers.size;
+    numbers.set(name, known);
+    return known;
+  });
+  const begins = new Int32Array(numbers.size + 1);
+  for (const one of carries) {
+    const number = (nameOf[one] ?? 0) + 1;
+    begins[number] = (begins[number] ?? 0) + 1;
+  }
+  for (let number = 0; number < numbers.size; number++) begins[number + 1] = (begins[number + 1] ?? 0) + (begins[number] ?? 0);
+
+  const next = begins.slice();
+  const byName = { at: new Int32Array(length), lo: new Float64Array(length), hi: new Float64Array(length) };
+  for (let at = 0; at < length; at++) {
+    const number = nameOf[carries[at] ?? 0] ?? 0;
+    const place = next[number] ?? 0;
+    next[number] = place + 1;
+    byName.at[place] = at;
+    byName.lo[place] = lo[at] ?? 0;
+    byName.hi[place] = hi[at] ?? 0;
+  }
+
+  const views = new Map<string, NameView>();
+  for (const [name, number] of numbers) {
+    const [begin, end] = [begins[number] ?? 0, begins[number + 1] ?? 0];
+    const at = byName.at.subarray(begin, end);
+    const payloadOf = (index: number): PayloadRow => (carried[carries[at[index] ?? 0] ?? 0] as CarriedRow).payload;
+    const parts = paint(byName.lo.subarray(begin, end), byName.hi.subarray(begin, end));
+    views.set(
+      name,
+      viewOf(parts, payloadOf, (index) => (at[index] ?? 0) + 1),
+    );
+  }
+  return views;
+}
+
+/** `payloadOf` and `seqOf` answer for the intervals that were painted. */
+function viewOf(painted: Parts, payloadOf: (index: number) => PayloadRow, seqOf: (index: number) => number): NameView {
+  const parts = coalesce(painted, (a, b) => payloadOf(a) === payloadOf(b));
   const payloads = new Array<PayloadRow>(parts.length);
   const seqs = new Array<number>(parts.length);
   for (let part = 0; part < parts.length; part++) {
-    const entry = entries[parts.winner[part] ?? 0] as EntryRow;
-    payloads[part] = entry.payload;
-    seqs[part] = entry.seq;
+    const winner = parts.winner[part] ?? 0;
+    payloads[part] = payloadOf(winner);
+    seqs[part] = seqOf(winner);
   }
   return { lo: parts.lo, hi: parts.hi, payloads, seqs };
 }
+
+/** The view of the entries of one name, in commit order. */
+export const viewOfEntries = (entries: readonly EntryRow[]): NameView =>
+  viewOf(
+    paintEntries(entries),
+    (index) => (entries[index] as EntryRow).payload,
+    (index) => entries[index]?.seq ?? 0,
+  );
 
 /** Which entry wins where, parts of different entries kept apart even when they carry the same bytes. */
 export function paintEntries(entries: readonly EntryRow[]): Parts {
@@ -105,7 +157,17 @@ export function* segmentsOf(views: ReadonlyMap<string, NameView>): Generator<Ide
   }
 }
 
-type ContentPayload = Content['payloads'][number];
+/** viewIdOf for all segments of these views. */
+function viewIdOfViews(views: ReadonlyMap<string, NameView>): string {
+  const hash = createViewHash();
+  for (const [name, { payloads, lo, hi }] of [...views].sort(([a], [b]) => compareNames(a, b))) {
+    for (let at = 0; at < payloads.length; at++) hash.add(name, payloads[at]?.sha256 ?? '', lo[at] ?? 0, hi[at] ?? 0);
+  }
+  return hash.digest();
+}
+
+/** With the extension of its file. */
+export type ContentPayload = PayloadRow & { readonly extension: string };
 
 class PayloadTable {
   readonly rows: ContentPayload[] = [];

@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CafError, type ErrorCode, type Problem } from '../domain/errors.ts';
-import { type Iov, parseIov, parseIovLenient } from '../domain/iov.ts';
+import { hiKey, type Iov, loKey, parseIov, parseIovLenient } from '../domain/iov.ts';
 import type { StoredPayload } from '../domain/payload.ts';
 import { errnoOf } from '../payloads/disk.ts';
 import { isPayloadName, payloadStem } from '../payloads/name.ts';
 import { describeParts, readParts } from '../payloads/parts.ts';
+import { type CarriedInput, createColumns, type EntryColumns } from './entries.ts';
 import { indexPayloadFiles } from './layout.ts';
 import { describeFile } from './payload-file.ts';
-import type { EntryInput } from './types.ts';
 import { createUsualLineReader } from './usual-line.ts';
 
 export interface TextLine {
@@ -111,7 +111,7 @@ function splitLine(content: string): readonly [name: string, revision: string, i
 
 export interface TextDatabase {
   /** In the order of the lines, all of transaction 0, each with its revision. */
-  readonly entries: readonly EntryInput[];
+  readonly entries: EntryColumns<CarriedInput>;
   /** `name sha256` -> absolute path of the payload's file. */
   readonly files: ReadonlyMap<string, string>;
   readonly warnings: ParsedText['warnings'];
@@ -148,10 +148,10 @@ export interface LineSource {
 /** Entries under way: their payloads are looked for when all lines have been read, each once. */
 export function createLineGatherer() {
   const lines: number[] = [];
+  const columns = createColumns();
   const wanted: Wanted[] = [];
-  const iovs: Iov[] = [];
   // By name, then revision: no string is made for each line.
-  const known = new Map<string, Map<string, Wanted>>();
+  const known = new Map<string, Map<string, number>>();
   return {
     add(line: number, name: string, revision: string, iov: Iov): void {
       let revisions = known.get(name);
@@ -161,35 +161,35 @@ export function createLineGatherer() {
       }
       let payload = revisions.get(revision);
       if (payload === undefined) {
-        payload = { name, revision };
+        payload = wanted.length;
+        wanted.push({ name, revision });
         revisions.set(revision, payload);
       }
       lines.push(line);
-      wanted.push(payload);
-      iovs.push(iov);
+      columns.add(payload, loKey(iov), hiKey(iov));
     },
     /** CAF_DB_LINE with all problems, those of parsing included. */
     finish(errors: readonly LineProblem[], warnings: ParsedText['warnings'], source: LineSource): TextDatabase {
-      const located = new Map<Wanted, Located>();
       const files = new Map<string, string>();
-      for (const revisions of known.values()) {
-        for (const payload of revisions.values()) {
-          const found = source.find(payload.name, payload.revision);
-          located.set(payload, found);
-          if ('payload' in found) files.set(`${payload.name} ${found.payload.sha256}`, found.file);
+      // By their place in `wanted`. Where there is any, `carried` is not used.
+      const unknown = new Map<number, Omit<LineProblem, 'line'>>();
+      const carried: CarriedInput[] = [];
+      for (const { name, revision } of wanted) {
+        const found = source.find(name, revision);
+        if ('payload' in found) {
+          carried.push({ payload: found.payload, revision });
+          files.set(`${name} ${found.payload.sha256}`, found.file);
+        } else {
+          unknown.set(carried.length + unknown.size, found);
         }
       }
-      const problems: LineProblem[] = [...errors];
-      const entries: EntryInput[] = [];
-      for (const [index, payload] of wanted.entries()) {
-        const found = located.get(payload);
-        const iov = iovs[index];
-        if (found === undefined || iov === undefined) throw new Error('a line without its parts');
-        if ('payload' in found) entries.push({ payload: found.payload, iov, transaction: 0, revision: payload.revision });
-        else problems.push({ ...found, line: lines[index] ?? 0 });
-      }
-      refuseProblems(problems, source);
-      return { entries, files, warnings };
+      const gathered = columns.finish(carried);
+      const missing = lines.flatMap((line, at): LineProblem[] => {
+        const problem = unknown.size === 0 ? undefined : unknown.get(gathered.carries[at] ?? 0);
+        return problem === undefined ? [] : [{ ...problem, line }];
+      });
+      refuseProblems([...errors, ...missing], source);
+      return { entries: gathered, files, warnings };
     },
   };
 }

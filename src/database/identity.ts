@@ -1,16 +1,21 @@
 // The three identities of a database: what was committed, what it answers, and the event that made it. SHA-256 over UTF-8 text.
 import { createHash } from 'node:crypto';
-import { formatIov, type Iov, keysToIov } from '../domain/iov.ts';
 import { canonicalJson } from '../payloads/codec.ts';
 import type { ChainLock } from '../worker/contract.ts';
-import type { EntryInput, ParentInput, TransactionInput } from './types.ts';
+import type { EntryColumns } from './entries.ts';
+import { createLineWriter } from './line-bytes.ts';
+import type { ParentInput, TransactionInput } from './types.ts';
 
-const GROUP_CHARACTERS = 1 << 18;
+type NamedBytes = Pick<IdentitySegment, 'name' | 'sha256'>;
 
 /** Same commits, order included: one line per entry, `name sha256 e,r,e,r`. */
-export function contentIdOf(entries: readonly EntryInput[]): string {
+export function contentIdOf({ length, carried, carries, lo, hi }: EntryColumns<{ readonly payload: NamedBytes }>): string {
   const hash = createLineHash();
-  for (const { payload, iov } of entries) hash.add(identityLine(payload.name, payload.sha256, iov));
+  const beginnings = carried.map(({ payload }) => hash.beginning(payload.name, payload.sha256));
+  for (let at = 0; at < length; at++) {
+    const beginning = beginnings[carries[at] ?? 0];
+    if (beginning !== undefined) hash.add(beginning, lo[at] ?? 0, hi[at] ?? 0);
+  }
   return hash.digest();
 }
 
@@ -26,18 +31,32 @@ export interface IdentitySegment {
  * and carry the same bytes are joined here, so that it does not matter which database of a chain they come from.
  */
 export function viewIdOf(segments: Iterable<IdentitySegment>): string {
+  const view = createViewHash();
+  for (const { name, sha256, lo, hi } of segments) view.add(name, sha256, lo, hi);
+  return view.digest();
+}
+
+/** viewIdOf for segments that are told one by one, without an object for each. */
+export function createViewHash(): { add(name: string, sha256: string, lo: number, hi: number): void; digest(): string } {
   const hash = createLineHash();
-  let open: { name: string; sha256: string; lo: number; hi: number } | null = null;
-  for (const { name, sha256, lo, hi } of segments) {
-    if (open !== null && open.name === name && open.sha256 === sha256 && open.hi === lo - 1) {
-      open.hi = hi;
-      continue;
-    }
-    if (open !== null) hash.add(identityLine(open.name, open.sha256, keysToIov(open.lo, open.hi)));
-    open = { name, sha256, lo, hi };
-  }
-  if (open !== null) hash.add(identityLine(open.name, open.sha256, keysToIov(open.lo, open.hi)));
-  return hash.digest();
+  let [openName, openSha256, openLo, openHi] = ['', '', 0, 0];
+  const close = (): void => {
+    if (openSha256 !== '') hash.add(hash.beginning(openName, openSha256), openLo, openHi);
+  };
+  return {
+    add(name, sha256, lo, hi) {
+      if (openSha256 === sha256 && openName === name && openHi === lo - 1) {
+        openHi = hi;
+        return;
+      }
+      close();
+      [openName, openSha256, openLo, openHi] = [name, sha256, lo, hi];
+    },
+    digest() {
+      close();
+      return hash.digest();
+    },
+  };
 }
 
 /** The event "these entries were made by these, on top of those": it fixes all its ancestors (Merkle). */
@@ -64,8 +83,6 @@ export const sha256Of = (data: string | Uint8Array): string => createHash('sha25
 
 export const compareNames = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const identityLine = (name: string, sha256: string, iov: Iov): string => `${name} ${sha256} ${formatIov(iov)}\n`;
-
 /** Exactly the agreed fields: what else an object carries does not count. */
 const provenanceOf = (transaction: TransactionInput): TransactionInput => ({
   at: transaction.at,
@@ -81,17 +98,32 @@ const provenanceOf = (transaction: TransactionInput): TransactionInput => ({
   message: transaction.message,
 });
 
-/** Lines are hashed in groups: a call per line costs more than its hash, and a million of them must never make one string. */
-function createLineHash(): { add(line: string): void; digest(): string } {
+/** Hashes lines `name sha256 e,r,e,r` in pieces: a million of them must never make one string. */
+function createLineHash() {
   const hash = createHash('sha256');
-  let group = '';
+  const lines = createLineWriter((piece) => void hash.update(piece));
+  const known = new Map<string, Map<string, Uint8Array>>();
+  const ofName = (name: string): Map<string, Uint8Array> => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const made = new Map<string, Uint8Array>();
+    known.set(name, made);
+    return made;
+  };
   return {
-    add(line) {
-      group += line;
-      if (group.length < GROUP_CHARACTERS) return;
-      hash.update(group);
-      group = '';
+    /** `name sha256 ` as bytes, made once. */
+    beginning(name: string, sha256: string): Uint8Array {
+      const beginnings = ofName(name);
+      const found = beginnings.get(sha256);
+      if (found !== undefined) return found;
+      const made = Buffer.from(`${name} ${sha256} `, 'utf8');
+      beginnings.set(sha256, made);
+      return made;
     },
-    digest: () => hash.update(group).digest('hex'),
+    add: lines.add,
+    digest(): string {
+      lines.finish();
+      return hash.digest('hex');
+    },
   };
 }

@@ -62,27 +62,41 @@ export function createRowWriter(sqlite: Sqlite): (input: ImageInput) => void {
         addPart.run(payloadIds.size, ord, part.firstEvent, Buffer.from(part.sha256, 'hex'));
       }
     }
-    const payloadId = (row: object): number => payloadIds.get(row) ?? 0;
+    const payloadId = (row: object | undefined): number => (row === undefined ? 0 : (payloadIds.get(row) ?? 0));
 
-    for (const { seq, payload, lo, hi, transaction } of content.entries) {
-      entries.add(seq, payloadId(payload), nameId(payload.name), lo, hi, transaction + 1);
+    const { length, carried, carries, lo, hi, transaction } = content.entries;
+    const idsOf = carried.map(({ payload }) => [payloadId(payload), nameId(payload.name)] as const);
+    for (let at = 0; at < length; at++) {
+      const [payload, name] = idsOf[carries[at] ?? 0] ?? [0, 0];
+      entries.add(at + 1, payload, name, lo[at] ?? 0, hi[at] ?? 0, (transaction[at] ?? 0) + 1);
     }
     entries.finish();
 
     // In the order of the table's key, so that its tree only grows at the end.
     for (const [name, view] of content.views) {
       const id = nameId(name);
-      for (const [index, payload] of view.payloads.entries()) {
-        segments.add(id, view.lo[index] ?? 0, view.hi[index] ?? 0, payloadId(payload), view.seqs[index] ?? 0);
+      for (let at = 0; at < view.payloads.length; at++) {
+        segments.add(id, view.lo[at] ?? 0, view.hi[at] ?? 0, payloadId(view.payloads[at]), view.seqs[at] ?? 0);
       }
     }
     segments.finish();
 
     for (const [key, value] of Object.entries(meta)) addMeta.run(key, value);
-    const written = content.entries.filter((entry) => entry.writtenRevision !== null);
-    if (written.length > 0) addMeta.run('revisions', `[${written.map((entry) => `[${entry.seq},"${entry.writtenRevision}"]`).join(',')}]`);
+    const revisions = writtenRevisions(content.entries);
+    if (revisions !== null) addMeta.run('revisions', revisions);
     addMeta.run('sealed', '1');
   };
+}
+
+/** `[[seq,"revision"],...]`; null when no entry has one of its own. */
+function writtenRevisions({ length, carried, carries }: Content['entries']): string | null {
+  if (carried.every(({ writtenRevision }) => writtenRevision === null)) return null;
+  const written: string[] = [];
+  for (let at = 0; at < length; at++) {
+    const revision = carried[carries[at] ?? 0]?.writtenRevision ?? null;
+    if (revision !== null) written.push(`[${at + 1},"${revision}"]`);
+  }
+  return `[${written.join(',')}]`;
 }
 
 const ROWS_AT_ONCE = 32;

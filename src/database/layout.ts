@@ -3,7 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatIov, keysToIov } from '../domain/iov.ts';
 import { payloadStem, valueVersion } from '../payloads/name.ts';
-import type { EntryRow, PayloadRow } from './content.ts';
+import type { PayloadRow } from './content.ts';
+import type { EntryColumns } from './entries.ts';
+import { createLineWriter } from './line-bytes.ts';
 import type { ParentInput } from './types.ts';
 
 export const IMAGE_FILE = 'conditions.sqlite';
@@ -67,29 +69,26 @@ export function formatForm({ name, mediaType, parts }: PayloadRow, revision: str
   return `# caf: ${name} ${revision} ${mediaType}${parts === undefined ? '' : ' intrarun'}\n`;
 }
 
-/** The bytes of database.txt, made in pieces: names, revisions and intervals are ASCII. */
-export function formatDatabaseText(entries: readonly EntryRow[]): Buffer {
+/** The bytes of database.txt. */
+export function formatDatabaseText({ length, carried, carries, lo, hi }: EntryColumns<{ readonly payload: PayloadRow }>): Buffer {
   const pieces: Buffer[] = [];
-  const beginnings = new Map<PayloadRow, string>();
-  let text = '';
-  for (const { payload, lo, hi } of entries) {
+  const lines = createLineWriter((piece) => void pieces.push(Buffer.from(piece)));
+  const beginnings = new Map<PayloadRow, Uint8Array>();
+  for (let at = 0; at < length; at++) {
+    const payload = carried[carries[at] ?? 0]?.payload;
+    if (payload === undefined) throw new Error(`entry ${at + 1} carries nothing`);
     let beginning = beginnings.get(payload);
     if (beginning === undefined) {
-      beginning = `dbstore/${payload.name} ${payload.revision} `;
+      beginning = Buffer.from(`dbstore/${payload.name} ${payload.revision} `, 'utf8');
       beginnings.set(payload, beginning);
-      text += formatForm(payload, payload.revision);
+      const form = formatForm(payload, payload.revision);
+      if (form !== '') lines.addBytes(Buffer.from(form, 'utf8'));
     }
-    text += `${beginning}${formatIov(keysToIov(lo, hi))}\n`;
-    if (text.length > PIECE_CHARACTERS) {
-      pieces.push(Buffer.from(text, 'latin1'));
-      text = '';
-    }
+    lines.add(beginning, lo[at] ?? 0, hi[at] ?? 0);
   }
-  pieces.push(Buffer.from(text, 'latin1'));
+  lines.finish();
   return Buffer.concat(pieces);
 }
-
-const PIECE_CHARACTERS = 1 << 18;
 
 export const payloadFileName = (payload: Pick<PayloadRow, 'name' | 'revision'>, extension: string): string =>
   `${payloadStem(payload.name, payload.revision)}${extension}`;

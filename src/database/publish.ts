@@ -5,13 +5,20 @@ import { CafError } from '../domain/errors.ts';
 import { objectPath, syncObjects } from '../payloads/store.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import { type Content, resolveContent } from './content.ts';
-import { chainDigestOf, sha256Of, versionIdOf } from './identity.ts';
+import { columnsOf, type EntryList } from './entries.ts';
+import { chainDigestOf, contentIdOf, sha256Of, versionIdOf } from './identity.ts';
 import { buildImage } from './image.ts';
 import { formatDatabaseText, formatVersionFile, IMAGE_FILE, LOCK_FILE, payloadFileName, TEXT_FILE, VERSION_FILE } from './layout.ts';
 import { type PayloadSource, placeDirectory, placePayload, refuseExisting, writeSealed } from './place.ts';
-import type { DatabaseInput, PublishedVersion } from './types.ts';
+import type { DatabaseInput, EntryInput, PublishedVersion } from './types.ts';
 
-export { contentIdOf } from './identity.ts';
+/** The content id that these entries will have when they are published. CAF_IOV_*. */
+export const contentIdOfEntries = (entries: readonly EntryInput[]): string => contentIdOf(columnsOf(entries));
+
+/** What is published: entries one by one, or as columns. */
+export interface PublishInput extends Omit<DatabaseInput, 'entries'> {
+  readonly entries: EntryList;
+}
 
 export interface PublishOptions {
   /** The directory to make, for instance `<calibration>/<iteration>/localdb`. */
@@ -38,7 +45,7 @@ export const publishDatabase = (input: DatabaseInput, options: PublishOptions): 
   publishFrom(input, { directory: options.directory, objects: options.objects, sourceOf: fromStore(options.objects) });
 
 /** publishDatabase for payloads that lie anywhere. */
-export async function publishFrom(input: DatabaseInput, options: WriteOptions): Promise<PublishedVersion> {
+export async function publishFrom(input: PublishInput, options: WriteOptions): Promise<PublishedVersion> {
   refuseExisting(options.directory);
   const content = resolveContent(input.entries);
   const version = versionOf(input, content, true);
@@ -70,17 +77,16 @@ interface Version {
   readonly chainDigest: string | null;
 }
 
-function versionOf(input: DatabaseInput, { contentId }: Content, isFinal: boolean): Version {
+function versionOf(input: PublishInput, { contentId, entries }: Content, isFinal: boolean): Version {
   const { parents, transactions } = input;
-  checkReferences(input);
+  checkReferences(input, entries);
   const chainDigest = input.chain === null ? null : chainDigestOf(input.chain);
   return { versionId: isFinal ? versionIdOf({ contentId, parents, transactions, chainDigest }) : null, chainDigest };
 }
 
-function checkReferences({ entries, transactions, parents }: DatabaseInput): void {
-  const lost = entries.find(({ transaction }) => transactions[transaction] === undefined);
-  if (lost !== undefined)
-    throw new Error(`an entry of ${lost.payload.name} names transaction ${lost.transaction} of ${transactions.length}`);
+function checkReferences({ transactions, parents }: PublishInput, entries: Content['entries']): void {
+  const lost = entries.transaction.find((transaction) => transaction < 0 || transaction >= transactions.length);
+  if (lost !== undefined) throw new Error(`an entry names transaction ${lost} of ${transactions.length}`);
   const bad = parents.find(({ versionId }) => !/^[0-9a-f]{64}$/.test(versionId));
   if (bad !== undefined) {
     throw new CafError('CAF_DB_VERSION_MISMATCH', `'${bad.versionId}' is not a version id of a ${bad.role} database`, {
@@ -90,13 +96,13 @@ function checkReferences({ entries, transactions, parents }: DatabaseInput): voi
 }
 
 /** A database is as old as its last transaction: the same entries made again give the same bytes. */
-const createdAt = ({ transactions }: DatabaseInput): string =>
+const createdAt = ({ transactions }: PublishInput): string =>
   transactions
     .map(({ at }) => at)
     .sort()
     .at(-1) ?? new Date().toISOString();
 
-async function write(input: DatabaseInput, content: Content, version: Version, options: WriteOptions, isFinal: boolean): Promise<void> {
+async function write(input: PublishInput, content: Content, version: Version, options: WriteOptions, isFinal: boolean): Promise<void> {
   const image = buildImage({
     content,
     transactions: input.transactions,

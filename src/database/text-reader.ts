@@ -1,6 +1,6 @@
 // Reads a database that has no image of ours (database.txt, or Belle II's SQLite file): resolved in memory, its identities computed the same way.
 import { join } from 'node:path';
-import { type PayloadRow, resolveContent } from './content.ts';
+import { entryRows, type PayloadRow, resolveContent } from './content.ts';
 import { readTextDatabase, type TextDatabase } from './database-text.ts';
 import { compareNames, versionIdOf } from './identity.ts';
 import { TEXT_FILE } from './layout.ts';
@@ -30,7 +30,8 @@ export function openTextReader(directory: string): DatabaseReader {
 /** `message`: what the entries come from. */
 export function readerOfText({ entries, files }: TextDatabase, message: string): DatabaseReader {
   const content = resolveContent(entries);
-  const byName = Map.groupBy(content.entries, ({ payload }) => payload.name);
+  const rows = entryRows(content.entries);
+  const byName = Map.groupBy(rows, ({ payload }) => payload.name);
   const transactions = entries.length === 0 ? [] : [{ ...UNKNOWN, message }];
   return {
     state: 'text',
@@ -41,7 +42,7 @@ export function readerOfText({ entries, files }: TextDatabase, message: string):
     chainDigest: null,
     names: () => [...content.views.keys()].sort(compareNames),
     view: (name) => content.views.get(name) ?? null,
-    entries: (name) => (name === undefined ? content.entries : (byName.get(name) ?? [])),
+    entries: (name) => (name === undefined ? rows : (byName.get(name) ?? [])),
     transactions: () => transactions,
     parents: () => [],
     fileOf: (payload: PayloadRow) => files.get(`${payload.name} ${payload.sha256}`) ?? null,

@@ -10,6 +10,7 @@ import { describeParts, readParts } from '../payloads/parts.ts';
 import { hashFile } from '../payloads/store.ts';
 import { type EntryRow, type PayloadRow, segmentsOf, viewOfEntries } from './content.ts';
 import { parseDatabaseText } from './database-text.ts';
+import { columnsOfRows } from './entries.ts';
 import { findDump } from './global-tag.ts';
 import { chainDigestOf, contentIdOf, sha256Of, versionIdOf, viewIdOf } from './identity.ts';
 import { openImageReader } from './image-reader.ts';
@@ -163,7 +164,7 @@ function checkIdentities(directory: string, reader: DatabaseReader, report: Repo
   const image = join(directory, IMAGE_FILE);
   const transactions = reader.transactions();
   const parents = reader.parents();
-  const contentId = contentIdOf(reader.entries().map(inputOf));
+  const contentId = contentIdOf(columnsOfRows(reader.entries()));
   const viewId = viewIdOf(segmentsOf(viewsOf(reader)));
   const versionId = reader.state === 'draft' ? null : versionIdOf({ contentId, parents, transactions, chainDigest: reader.chainDigest });
   const recomputed = { contentId, viewId, versionId };
@@ -227,12 +228,6 @@ const viewsOf = (reader: DatabaseReader) =>
     }),
   );
 
-const inputOf = ({ payload, lo, hi, transaction }: EntryRow) => ({
-  payload: { ...payload, extension: '', iov: null },
-  iov: keysToIov(lo, hi),
-  transaction,
-});
-
 /** Level 4. */
 function checkText(directory: string, entries: readonly EntryRow[], report: Report): void {
   const path = join(directory, TEXT_FILE);
@@ -241,7 +236,7 @@ function checkText(directory: string, entries: readonly EntryRow[], report: Repo
     return;
   }
   const bytes = readFileSync(path);
-  if (bytes.equals(formatDatabaseText(entries))) return;
+  if (bytes.equals(formatDatabaseText(columnsOfRows(entries)))) return;
   const text = bytes.toString('utf8');
   const { lines, errors } = parseDatabaseText(text);
   for (const { line, code, message } of errors) report(4, `${path}:${line}`, 'line', 'a line as exported', `${message} (${code})`);

@@ -36,11 +36,13 @@ export const keyToRun = (value: number): Run => [Math.floor(value / RUNS_PER_EXP
  * Both ends of an interval as keys, inclusive. An end at the last run of the domain is the open end: they hold the same runs,
  * and so no cut can ever lie between that run and the end of its experiment.
  */
-export function iovToKeys(iov: Iov): KeyRange {
-  const [expLow, runLow, expHigh, runHigh] = iov;
-  const hi = expHigh === -1 ? FOREVER : key(expHigh, runHigh === -1 || runHigh >= MAX_RUN ? ALL_RUNS : runHigh);
-  return [key(expLow, runLow), hi];
-}
+export const iovToKeys = (iov: Iov): KeyRange => [loKey(iov), hiKey(iov)];
+
+/** The lower end alone, as in iovToKeys: no array is made. */
+export const loKey = (iov: Iov): number => key(iov[0], iov[1]);
+
+/** The upper end alone. */
+export const hiKey = (iov: Iov): number => (iov[2] === -1 ? FOREVER : key(iov[2], iov[3] === -1 || iov[3] >= MAX_RUN ? ALL_RUNS : iov[3]));
 
 export function keysToIov(lo: number, hi: number): Iov {
   const [expLow, runLow] = keyToRun(lo);

@@ -248,8 +248,7 @@ export async function syncObjects(objects: string, digests: Iterable<string>, st
     if (state === null || durable.get(path) !== state) files.set(path, state);
   }
   if (files.size === 0) return;
-  await syncPaths(files.keys());
-  await syncPaths([...new Set([...files.keys()].map(dirname)), objects]);
+  await syncPaths([...files.keys(), ...new Set([...files.keys()].map(dirname)), objects]);
   for (const [path, state] of files) if (state !== null) durable.set(path, state);
 }
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeDatabase, describeUsable } from '../database/chain.ts';
 import { flattenChain } from '../database/flatten.ts';
-import { contentIdOf, publishDatabase, writeDraft } from '../database/publish.ts';
+import { contentIdOfEntries, publishDatabase, writeDraft } from '../database/publish.ts';
 import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } from '../database/types.ts';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
 import { formatIov, isSingleRun } from '../domain/iov.ts';
@@ -84,7 +84,7 @@ export async function draftOf(
   const directory = join(
     iterationDirectory(hands.spec.output, spec.name, iteration),
     'algorithms',
-    `.draft-${contentIdOf(entries).slice(0, 12)}`,
+    `.draft-${contentIdOfEntries(entries).slice(0, 12)}`,
   );
   if (existsSync(directory)) rmSync(directory, { recursive: true });
   const draft = await writeDraft(
@@ -109,8 +109,7 @@ export async function commitIteration(
   hands.journal.commit();
   mkdirSync(base, { recursive: true });
   const version =
-    existing(directory, contentIdOf(input.entries)) ??
-    (await publishDatabase(input, { directory, objects: join(hands.spec.output, 'objects') }));
+    existing(directory, input.entries) ?? (await publishDatabase(input, { directory, objects: join(hands.spec.output, 'objects') }));
   hands.journal.append({
     kind: 'iteration.committed',
     calibration: spec.name,
@@ -134,10 +133,10 @@ export async function commitIteration(
 }
 
 /** A database that was published just before a crash is kept if it holds the same; any other one makes room under its version's name. */
-function existing(directory: string, contentId: string): Pick<PublishedVersion, 'versionId' | 'contentId' | 'viewId'> | null {
+function existing(directory: string, entries: readonly EntryInput[]): Pick<PublishedVersion, 'versionId' | 'contentId' | 'viewId'> | null {
   if (!existsSync(directory)) return null;
   const found = describeDatabase(directory);
-  if (found.contentId === contentId && found.versionId !== null) return { ...found, versionId: found.versionId };
+  if (found.contentId === contentIdOfEntries(entries) && found.versionId !== null) return { ...found, versionId: found.versionId };
   keepUnderItsVersion(directory);
   return null;
 }
