@@ -107,29 +107,6 @@ export function diffDatabases(a: string, b: string): { readonly v: 1; readonly c
   return using(a, (left) => using(b, (right) => ({ v: 1, changes: left.viewId === right.viewId ? [] : diffViews(left, right) })));
 }
 
-/** One resolved interval of a chain, and who answers there. */
-export interface ViewSegment {
-  readonly name: string;
-  readonly iov: Iov;
-  readonly sha256: string;
-  readonly revision: string;
-  /** Label of the database. */
-  readonly from: string;
-}
-
-/** caf db flatten --dry-run: the view of a chain, clipped to a range. */
-export function viewChain(lock: ChainLock, range?: Iov): readonly ViewSegment[] {
-  const chain = openChain(lock);
-  try {
-    return chain.materialise(range).map(({ name, lo, hi, payload, member }) => {
-      const from = lock.databases[member]?.label ?? '';
-      return { name, iov: keysToIov(lo, hi), sha256: payload.sha256, revision: payload.revision, from };
-    });
-  } finally {
-    chain.close();
-  }
-}
-
 export interface ShownChain {
   readonly v: 1;
   /** Highest priority first. `found`: what lies at the path now. */

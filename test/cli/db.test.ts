@@ -204,6 +204,68 @@ describe('caf db', () => {
     expect(garbage.out).toMatch(/0 objects not needed \(0 bytes\)/);
   });
 
+  it('lists the entries of a database with where each answers', async () => {
+    const { root } = await bench();
+    expect((await caf(root, 'iovs', 'a')).out).toMatchInlineSnapshot(`
+      "    payload     committed for   answers      revision   hash       made by
+      1   Alignment   1:0 – 1:10      1:0 – 1:4    755f85     770e6076   pedestals means it 0
+      2   Alignment   1:5 – open      everywhere   851800     d7d5dcc3   pedestals means it 0
+
+      2 entries
+      "
+    `);
+    const iovs = async (...argv: string[]) => JSON.parse((await caf(root, 'iovs', 'a', ...argv, '--json')).out);
+    expect(await iovs('--name', 'Alignment', '--run', '1', '4')).toEqual({
+      v: 1,
+      entries: [
+        {
+          seq: 1,
+          name: 'Alignment',
+          iov: [1, 0, 1, 10],
+          answers: [[1, 0, 1, 4]],
+          revision: '755f85',
+          sha256: sha256('good'),
+          size: 4,
+          madeBy: { calibration: 'pedestals', algorithm: 'means', iteration: 0 },
+        },
+      ],
+    });
+    expect((await iovs('--range', '1,11,1,12')).entries.map(({ seq }: { seq: number }) => seq)).toEqual([2]);
+    expect(await iovs('--shadowed')).toEqual({ v: 1, entries: [] });
+    expect((await caf(root, 'iovs', 'a', '--shadowed')).out).toBe('no such entry\n');
+    expect((await caf(root, 'iovs', 'a', '--name', 'Alignmnet')).err).toMatch(/CAF_DB_NOT_FOUND[\s\S]*Did you mean Alignment/);
+  });
+
+  it('lists the view of a chain, also by the database that answers', async () => {
+    const { root } = await bench();
+    expect(
+      (await caf(root, 'view', 'a', '--below', 'b', '--by-source')).out
+        .replaceAll(/version \w{12}/g, 'version <id>')
+        .replaceAll(/caf-\w{6}/g, '<dir>'),
+    ).toMatchInlineSnapshot(`
+      "<dir>/a   version <id>   2 intervals   a
+        Alignment   1:0 – 1:4    755f85   770e6076
+        Alignment   1:5 – open   851800   d7d5dcc3
+
+      <dir>/b   version <id>   1 interval   b
+        Alignment   0:0 – 0:end   593616   cae66217
+      "
+    `);
+    const view = async (...argv: string[]) => JSON.parse((await caf(root, 'view', ...argv, '--json')).out);
+    const both = await view('a', '--below', 'b');
+    expect(both.segments.map(({ iov, sha256: hash }: { iov: number[]; sha256: string }) => [iov.join(), hash])).toEqual([
+      ['0,0,0,-1', sha256('base')],
+      ['1,0,1,4', sha256('good')],
+      ['1,5,-1,-1', sha256('better')],
+    ]);
+    const { sources } = await view('b', '--below', 'a', '--by-source', '--range', '1,0,1,7');
+    expect(sources).toMatchObject([
+      { path: join(root, 'b'), segments: [{ name: 'Alignment', iov: [1, 0, 1, 7], sha256: sha256('base') }] },
+      { path: join(root, 'a'), segments: [] },
+    ]);
+    expect((await caf(root, 'view', 'a', '--range', '9,0,8,0')).code).toBe(2);
+  });
+
   it('verifies, and ends with 1 when something is wrong', async () => {
     const { root } = await bench();
     const sound = await caf(root, 'verify', 'a');

@@ -2,7 +2,7 @@
 
 import type { Change } from '../../database/diff.ts';
 import { bytesText } from '../../database/filesystem.ts';
-import type { LoggedVersion, ShownChain, ShownDatabase, ViewSegment } from '../../database/queries.ts';
+import type { LoggedVersion, ShownChain, ShownDatabase } from '../../database/queries.ts';
 import type { PublishedVersion } from '../../database/types.ts';
 import type { VerifyReport } from '../../database/verify.ts';
 import type { Iov } from '../../domain/iov.ts';
@@ -85,19 +85,6 @@ export function drawDiff(changes: readonly Change[], { style }: DrawContext): re
   const rows = changes.map(({ name, iov, from, to }) => [name, iovText(iov, style), hash(from), style.arrow, hash(to)]);
   const [header = '', ...lines] = drawTable(['payload', 'valid', 'from', '', 'to'], rows);
   return [style.paint('dim', header), ...lines];
-}
-
-export function drawSegments(view: readonly ViewSegment[], { style }: DrawContext): readonly string[] {
-  if (view.length === 0) return ['nothing is valid there'];
-  const rows = view.map(({ name, iov, revision, sha256, from }) => [
-    name,
-    iovText(iov, style),
-    revision,
-    sha256.slice(0, 8),
-    oneLine(from),
-  ]);
-  const [header = '', ...lines] = drawTable(['payload', 'valid', 'revision', 'hash', 'from'], rows);
-  return [style.paint('dim', header), ...lines, '', `${count(view.length, 'interval')}; nothing was made`];
 }
 
 export function drawChain({ databases }: ShownChain, { style, short }: DrawContext): readonly string[] {

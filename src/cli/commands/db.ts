@@ -10,9 +10,11 @@ import { answer, at, databaseAt, dryRun, iovArgument, type Json, json, pathHelp,
 import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
 import { registerKeep } from './db/keep.ts';
+import { registerList } from './db/list.ts';
 import { registerNames } from './db/names.ts';
 import { registerState } from './db/state.ts';
-import { drawChain, drawLog, drawPublished, drawSegments, drawShow, drawVerify } from './db-text.ts';
+import { drawSegments } from './db-list-text.ts';
+import { drawChain, drawLog, drawPublished, drawShow, drawVerify } from './db-text.ts';
 
 export function registerDb(program: Command, io: Io): void {
   const db = program
@@ -32,6 +34,7 @@ export function registerDb(program: Command, io: Io): void {
   registerFlatten(db, io);
   registerExchange(db, io);
   registerAsk(db, io);
+  registerList(db, io);
   registerState(db, io);
   registerNames(db, io);
   registerEdits(db, io);
@@ -161,9 +164,9 @@ function registerFlatten(db: Command, io: Io): void {
       const databases = found.map((path) => describeDatabase(path));
       const range = options.iov ?? options.range;
       if (options.dryRun === true) {
-        const { viewChain } = await import('../../database/queries.ts');
-        const view = viewChain({ v: 1, databases }, range);
-        answer(io, options, { v: 1, segments: view }, (context) => drawSegments(view, context));
+        const { viewChain } = await import('../../database/list-intervals.ts');
+        const { v, segments } = viewChain({ v: 1, databases }, range);
+        answer(io, options, { v, segments }, (context) => drawSegments(segments, context, '; nothing was made'));
         return;
       }
       if (options.into === undefined)

@@ -7,7 +7,7 @@ import { EXIT_FAILED } from '../../exit-codes.ts';
 import type { Io } from '../../io.ts';
 import { findResults } from '../../results.ts';
 import { drawBlame, drawDetailedDiff, drawExplanation, drawGaps, drawUploadPlan } from '../db-ask-text.ts';
-import { answer, at, databaseAt, type Json, json, pathHelp, runArgument, runOf, wholeNumber } from './common.ts';
+import { answer, at, below, chainHelp, databaseAt, type Json, json, pathHelp, runArgument, runOf, wholeNumber } from './common.ts';
 
 export function registerAsk(db: Command, io: Io): void {
   registerDiff(db, io);
@@ -54,24 +54,22 @@ interface LookupFlags extends Json {
   readonly below?: readonly string[];
 }
 
-const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
-
 function registerLookup(db: Command, io: Io): void {
   const command = db
     .command('lookup')
     .description('Says which payload is valid for a run, from which database and on which interval; with --explain why the others are not.')
-    .argument('<chain>', 'a chain.lock.json, or a database')
+    .argument('<chain>', chainHelp)
     .argument('<name>', 'name of the payload')
     .argument('<experiment>', 'experiment', wholeNumber)
     .argument('<run>', 'run', wholeNumber)
     .option('--explain', 'every layer of the chain, and why it answers or does not')
     .option('--with-chain', 'with the chain that the database was made on below it')
-    .addOption(new Option('--below <path>', 'a further database of lower priority; can be repeated').argParser(repeated))
+    .addOption(below())
     .addOption(json())
     .action(async (path: string, name: string, experiment: number, run: number, flags: LookupFlags) => {
       const { chainAt, explainLookup, lookup } = await import('../../../database/explain.ts');
-      const below = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
-      const lock = chainAt(await databaseAt(io, path), below, flags.withChain === true);
+      const under = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
+      const lock = chainAt(await databaseAt(io, path), under, flags.withChain === true);
       const moment = checkRun([experiment, run]);
       if (flags.explain === true) {
         const explanation = explainLookup(lock, name, moment);
@@ -116,19 +114,19 @@ function registerGaps(db: Command, io: Io): void {
   const command = db
     .command('gaps')
     .description('Lists where a database has no answer: holes inside experiments; with --runs every run of a list without one.')
-    .argument('<chain>', 'a chain.lock.json, or a database')
+    .argument('<chain>', chainHelp)
     .option('--runs <file>', 'the runs that exist, one per line: 7 12')
     .option('--name <name>', 'only this payload')
-    .addOption(new Option('--below <path>', 'a further database of lower priority; can be repeated').argParser(repeated))
+    .addOption(below())
     .addOption(json())
     .action(async (path: string, flags: Json & { runs?: string; name?: string; below?: readonly string[] }) => {
       const [{ gapsOf, readRuns }, { chainAt }] = await Promise.all([
         import('../../../database/gaps.ts'),
         import('../../../database/explain.ts'),
       ]);
-      const below = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
+      const under = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
       const runs = flags.runs === undefined ? null : readRuns(at(io, flags.runs));
-      const found = gapsOf(chainAt(await databaseAt(io, path), below, false), runs, flags.name ?? null);
+      const found = gapsOf(chainAt(await databaseAt(io, path), under, false), runs, flags.name ?? null);
       answer(io, flags, { v: 1, payloads: found }, (context) => drawGaps(found, context));
     });
   addExamples(command, [['caf db gaps published --runs runs.txt', 'which runs cannot be reconstructed']]);

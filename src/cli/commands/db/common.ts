@@ -21,6 +21,10 @@ export const into = () => new Option('--into <dir>', 'the directory to make').ma
 /** Manual changes say why: who reads the history in a year will want to know. */
 export const note = () => new Option('-n, --note <text>', 'why; kept in the history');
 export const pathHelp = 'directory of a local database';
+export const chainHelp = 'a chain.lock.json, or a database';
+export const below = () => new Option('--below <path>', 'a further database of lower priority; can be repeated').argParser(repeated);
+
+const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 /** The document for machines, or lines for people. */
 export function answer(io: Io, options: Json, document: unknown, draw: (context: DrawContext) => readonly string[]): void {
