@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { CalibrationRecord } from '../database/journal-records.ts';
+import { STATE_FILE, stateOf } from '../database/state.ts';
 import type { CalibrationSpec, CampaignSpec, Checkpoint, CollectionSpec } from '../domain/calibration.ts';
 import { CafError, type Problem } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
@@ -14,6 +15,7 @@ import { buildGraph, showCircle } from '../plan/graph.ts';
 import { runsOfFile, selectFiles } from '../plan/select.ts';
 import { countJobs } from '../plan/split.ts';
 import type { ChainMember } from '../worker/contract.ts';
+import { iterationDirectory } from './hands.ts';
 import { type ResolvedFile, resolveFiles } from './resolve-files.ts';
 
 export interface PlannedFile extends ResolvedFile {
@@ -256,18 +258,28 @@ function decide(
   const before = jobsOf(calibration.name, 0);
   const hasFewer = collections.some(({ spec: { name }, jobs }) => jobs < (before[name] ?? 0));
   if (redo !== 'nothing') return again(reason, hasFewer ? 'all' : redo);
-  // Its last iteration is complete: looked at again, its end is judged by the new limits.
-  if (continues) return goOn(reason, { checkpoint: 'collector_completed', iteration: past.iteration });
-  if (past.state === 'completed') {
-    if (!existsSync(join(spec.output, calibration.name, 'localdb'))) return again('its result database is gone');
+  const directory = join(spec.output, calibration.name);
+  if (past.state === 'completed' && !continues) {
+    if (!existsSync(join(directory, 'localdb'))) return again('its result database is gone');
+    if (isInvalid(join(directory, 'localdb'))) return again('its result was marked invalid');
     return { redo, reused: true, reason, start: { checkpoint: 'completed', iteration: past.iteration } };
   }
+  // What goes on stands on its iterations so far.
+  for (let iteration = 0; iteration <= past.iteration; iteration++) {
+    if (isInvalid(join(iterationDirectory(spec.output, calibration.name, iteration), 'localdb')))
+      return again(`the database of its iteration ${iteration} was marked invalid`);
+  }
+  // Its last iteration is complete: looked at again, its end is judged by the new limits.
+  if (continues) return goOn(reason, { checkpoint: 'collector_completed', iteration: past.iteration });
   if (isUntouched) return goOn('not started yet', NOTHING_YET);
   return goOn(past.state === 'failed' ? 'failed before' : `goes on in iteration ${past.iteration}`, {
     checkpoint: past.checkpoint,
     iteration: past.iteration,
   });
 }
+
+/** Marked with `caf db state`, by somebody who knows better than the fingerprint. */
+const isInvalid = (database: string): boolean => existsSync(join(database, STATE_FILE)) && stateOf(database) === 'invalid';
 
 function digestsOf(fingerprint: Fingerprint, digest: (text: string) => string): ReturnType<PlannedCalibration['digests']> {
   // The two have keys in common: code, and setup and env of a collection and an algorithm of one name.

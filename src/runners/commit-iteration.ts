@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describeDatabase, describeUsable } from '../database/chain.ts';
 import { flattenChain } from '../database/flatten.ts';
 import { contentIdOfEntries, publishDatabase, writeDraft } from '../database/publish.ts';
+import { stateOf } from '../database/state.ts';
 import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } from '../database/types.ts';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
 import { formatIov, isSingleRun } from '../domain/iov.ts';
@@ -132,11 +133,12 @@ export async function commitIteration(
   return { iterate };
 }
 
-/** A database that was published just before a crash is kept if it holds the same; any other one makes room under its version's name. */
+/** A database that was published just before a crash is kept if it holds the same; any other one, and one that is invalid by now, makes room under its version's name. */
 function existing(directory: string, entries: readonly EntryInput[]): Pick<PublishedVersion, 'versionId' | 'contentId' | 'viewId'> | null {
   if (!existsSync(directory)) return null;
   const found = describeDatabase(directory);
-  if (found.contentId === contentIdOfEntries(entries) && found.versionId !== null) return { ...found, versionId: found.versionId };
+  const isSame = found.contentId === contentIdOfEntries(entries) && stateOf(directory) !== 'invalid';
+  if (isSame && found.versionId !== null) return { ...found, versionId: found.versionId };
   keepUnderItsVersion(directory);
   return null;
 }

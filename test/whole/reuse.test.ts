@@ -181,6 +181,44 @@ describe('code', () => {
   });
 });
 
+describe('a database marked invalid', () => {
+  const invalidate = (path: string) => project.ask(['db', 'state', `calibration_results/${path}`, 'invalid', '--note', 'wrong field map']);
+
+  test('is not reused as a result: it and what depends on it are done again, and the old one is kept', async () => {
+    await invalidate('pedestals/localdb');
+    const old = JSON.parse(await project.ask(['db', 'show', 'calibration_results/pedestals/localdb', '--json']));
+    expect(old.state).toBe('invalid');
+    const { ran, why, said } = await rerun();
+    expect(ran).toEqual(['gain runs', ...ALL_OF_PEDESTALS]);
+    expect(why).toEqual({ pedestals: 'its result was marked invalid', gain: 'pedestals is done again', neighbour: 'up to date' });
+    expect(said).toContain('pedestals started iteration=0 because="its result was marked invalid"');
+    const made = JSON.parse(await project.ask(['db', 'show', 'calibration_results/pedestals/localdb', '--json']));
+    expect([made.state, made.viewId]).toEqual(['committed', old.viewId]);
+    expect(made.versionId).not.toBe(old.versionId);
+    const aside = `calibration_results/pedestals/localdb.${old.versionId}`;
+    expect(JSON.parse(await project.ask(['db', 'show', aside, '--json'])).state).toBe('invalid');
+    expect((await rerun()).why).toMatchObject({ pedestals: 'up to date' });
+  });
+
+  test('of an iteration is not built upon: the calibration is done again', async () => {
+    project.edit(
+      'caf.config.ts',
+      "note('neighbour runs'); commit(Mean, { mean: 1 }); return 'ok';",
+      "commit(Mean, { mean: 1 }); return 'iterate';",
+    );
+    project.edit('caf.config.ts', "name: 'neighbour', collections", "name: 'neighbour', maxIterations: 1, collections");
+    await rerun();
+    await invalidate('neighbour/0/localdb');
+    project.edit('caf.config.ts', 'maxIterations: 1', 'maxIterations: 2');
+    const { why } = await rerun();
+    expect(why).toMatchObject({ pedestals: 'up to date', neighbour: 'the database of its iteration 0 was marked invalid' });
+    expect((await project.status()).calibrations.find(({ name }) => name === 'neighbour')).toMatchObject({
+      state: 'completed',
+      iteration: 1,
+    });
+  });
+});
+
 test('--fresh redoes everything', async () => {
   const { ran, why } = await rerun(['--fresh']);
   expect(ran).toEqual(['gain runs', 'neighbour runs', ...ALL_OF_PEDESTALS]);
