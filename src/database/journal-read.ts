@@ -1,7 +1,7 @@
 // Reads of the journal as typed rows, for its writer (resume) and for readers (status, logs).
 import type { JobCounts } from '../domain/event.ts';
 import type { ExecutionRecord, ReportedResult } from '../domain/execution.ts';
-import type { AttemptOutcome, AttemptRecord, FailureCause, JobKey } from '../domain/job.ts';
+import { type AttemptOutcome, type AttemptRecord, type FailureCause, type JobKey, UNCOUNTED_CAUSES } from '../domain/job.ts';
 import { reading, type Sqlite, type Statement } from './journal-open.ts';
 import type {
   AlgorithmRecord,
@@ -65,7 +65,6 @@ interface IterationRow extends VersionColumns {
 interface JobRow extends JobKey, OutcomeColumns {
   readonly state: 'started' | AttemptOutcome['state'];
   readonly attempt: number;
-  readonly first_attempt: number;
   readonly inputs: string;
   readonly warnings: string | null;
   readonly finished_in: number | null;
@@ -210,6 +209,8 @@ const guardReads = (reads: JournalReads, path: string): JournalReads =>
     ]),
   ) as unknown as JournalReads;
 
+const UNCOUNTED = UNCOUNTED_CAUSES.map((cause) => `'${cause}'`).join(', ');
+
 function createReads(db: Sqlite, invocation: () => number): JournalReads {
   const known = new Map<string, Statement>();
   const sql = (text: string): Statement => {
@@ -220,13 +221,13 @@ function createReads(db: Sqlite, invocation: () => number): JournalReads {
   const one = <T>(text: string, ...values: readonly unknown[]): T | undefined => sql(text).get(...values) as T | undefined;
   const all = <T>(text: string, ...values: readonly unknown[]): readonly T[] => sql(text).all(...values) as readonly T[];
 
-  const jobOf = (row: JobRow, lastAttempt: AttemptRecord | null): JobRecord => ({
+  const jobOf = (row: JobRow, lastAttempt: AttemptRecord | null, failedAttempts: number): JobRecord => ({
     calibration: row.calibration,
     iteration: row.iteration,
     collection: row.collection,
     job: row.job,
     attempt: row.attempt,
-    firstAttempt: row.first_attempt,
+    failedAttempts,
     inputs: row.inputs,
     finished: row.state === 'started' ? null : outcomeOf(row.state, row),
     warnings: row.warnings === null ? [] : parse(row.warnings),
@@ -256,7 +257,15 @@ function createReads(db: Sqlite, invocation: () => number): JournalReads {
         ).map((row) => [row.job, attemptOf(row)]),
       );
       const rows = all<JobRow>('SELECT * FROM jobs WHERE calibration = ? AND iteration = ? AND collection = ? ORDER BY job', ...where);
-      return new Map(rows.map((row) => [row.job, jobOf(row, last.get(row.job) ?? null)]));
+      const failed = new Map(
+        all<{ readonly job: number; readonly failed: number }>(
+          `SELECT job, count(*) AS failed FROM jobs j JOIN attempts a USING (calibration, iteration, collection, job)
+           WHERE j.calibration = ? AND j.iteration = ? AND j.collection = ? AND j.state <> 'succeeded'
+             AND a.attempt >= j.first_attempt AND a.outcome = 'failed' AND a.cause NOT IN (${UNCOUNTED}) GROUP BY job`,
+          ...where,
+        ).map((row) => [row.job, row.failed]),
+      );
+      return new Map(rows.map((row) => [row.job, jobOf(row, last.get(row.job) ?? null, failed.get(row.job) ?? 0)]));
     },
     jobCounts(calibration, iteration) {
       const planned = one<{ readonly jobs: string }>(

@@ -62,8 +62,8 @@ export interface IterationRecord {
 export interface JobRecord extends JobKey {
   /** The newest attempt; of a finished job the one that counts. A next attempt is number `attempt + 1`. */
   readonly attempt: number;
-  /** The first attempt since the job was last given up: retries count from here. */
-  readonly firstAttempt: number;
+  /** Attempts that failed and count against `retries`, since the job was last given up; 0 of one that has succeeded. */
+  readonly failedAttempts: number;
   /** Digest of the input files and arguments of the newest attempt. */
   readonly inputs: string;
   /** Null: in flight. */

@@ -79,7 +79,8 @@ export function createJournalWriter(db: Sqlite, invocation: number, registry: Re
   const finishAttempt = lazily(
     `UPDATE attempts SET outcome = ?, cause = ?, detail = ?, seconds = ?, max_rss_bytes = ?, ended_at = ? WHERE ${OF_JOB} AND attempt = ?`,
   );
-  const finishJob = lazily(`UPDATE jobs SET state = ?, attempt = ?, cause = ?, detail = ?, warnings = ?, finished_in = ? WHERE ${OF_JOB}`);
+  const warnOfJob = lazily(`UPDATE jobs SET warnings = ? WHERE ${OF_JOB}`);
+  const finishJob = lazily(`UPDATE jobs SET state = ?, attempt = ?, cause = ?, detail = ?, finished_in = ? WHERE ${OF_JOB}`);
 
   const finalStateOf = lazily(`SELECT final_state FROM algorithms WHERE ${OF_ALGORITHM}`);
   const startAlgorithm = lazily('INSERT INTO algorithms(calibration, iteration, algorithm, runs, started_at) VALUES (?, ?, ?, ?, ?)');
@@ -243,12 +244,12 @@ export function createJournalWriter(db: Sqlite, invocation: number, registry: Re
         const { calibration, iteration, collection, job, attempt, outcome, usage } = entry;
         const facts = [outcome.state, causeOf(outcome), detailOf(outcome), usage?.seconds ?? null, roundOrNull(usage?.maxRssBytes), at];
         expectRow(finishAttempt().run(...facts, calibration, iteration, collection, job, attempt), entry);
+        if (entry.warnings.length > 0) expectRow(warnOfJob().run(json(entry.warnings), calibration, iteration, collection, job), entry);
         return;
       }
       case 'job.finished': {
         const { calibration, iteration, collection, job, attempt, outcome } = entry;
-        const warnings = entry.warnings.length === 0 ? null : json(entry.warnings);
-        const facts = [outcome.state, attempt, causeOf(outcome), detailOf(outcome), warnings, invocation];
+        const facts = [outcome.state, attempt, causeOf(outcome), detailOf(outcome), invocation];
         expectRow(finishJob().run(...facts, calibration, iteration, collection, job), entry);
         return;
       }

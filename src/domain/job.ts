@@ -29,6 +29,9 @@ export const FAILURE_CAUSES = [
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
+/** Not the job's fault: another attempt does not count against its retries. */
+export const UNCOUNTED_CAUSES = ['preempted', 'node-lost'] as const satisfies readonly FailureCause[];
+
 export interface Usage {
   readonly seconds: number;
   /** Highest resident memory of the process tree that was seen, in bytes; null when no sample was taken. */

@@ -71,9 +71,14 @@ export type JournalEntry =
       readonly resources: Resources;
     })
   | (InAttempt & { readonly kind: 'attempt.spawned'; readonly handle: JobHandle })
-  | (InAttempt & { readonly kind: 'attempt.finished'; readonly outcome: AttemptOutcome; readonly usage: Usage | null })
+  | (InAttempt & {
+      readonly kind: 'attempt.finished';
+      readonly outcome: AttemptOutcome;
+      readonly usage: Usage | null;
+      readonly warnings: readonly string[];
+    })
   /** The attempt counts: its directory was renamed into place (succeeded), or no attempt is left (failed). */
-  | (InAttempt & { readonly kind: 'job.finished'; readonly outcome: AttemptOutcome; readonly warnings: readonly string[] })
+  | (InAttempt & { readonly kind: 'job.finished'; readonly outcome: AttemptOutcome })
   | (InAlgorithm & { readonly kind: 'algorithm.started'; readonly runs?: readonly Run[] })
   | (InAlgorithm & { readonly kind: 'execution.finished'; readonly execution: ExecutionRecord })
   | (InAlgorithm & { readonly kind: 'result.reported'; readonly report: ReportedResult })

@@ -27,8 +27,10 @@ export interface JobInput {
   readonly past: JobPast;
   /** Attempts already made, over all invocations. */
   readonly attemptsMade: number;
-  /** Retries that count against the limit, in this invocation. */
+  /** How often it may be tried again. */
   readonly retries: number;
+  /** Of these, how many earlier invocations used. */
+  readonly retriesUsed: number;
   readonly resources: Resources;
 }
 
@@ -49,7 +51,6 @@ export interface JobContext extends JobInput {
   readonly current: Attempt | null;
   readonly handle: JobHandle | null;
   readonly adopted: boolean;
-  readonly retriesUsed: number;
   readonly outcome: AttemptOutcome | null;
   readonly usage: Usage | null;
   readonly warnings: readonly string[];
@@ -78,7 +79,6 @@ export interface JobOutput {
   readonly key: JobKey;
   readonly outcome: AttemptOutcome;
   readonly attempt: number;
-  readonly warnings: readonly string[];
 }
 
 const failed = (detail: string): AttemptOutcome => ({ state: 'failed', cause: 'bad-result', detail });
@@ -99,6 +99,7 @@ const endEntry = (context: JobContext, outcome: AttemptOutcome): JournalEntry =>
   attempt: currentOf(context).attempt,
   outcome,
   usage: context.usage,
+  warnings: context.warnings,
 });
 
 const finishedEntry = (context: JobContext): JournalEntry => ({
@@ -106,7 +107,6 @@ const finishedEntry = (context: JobContext): JournalEntry => ({
   ...context.key,
   attempt: currentOf(context).attempt,
   outcome: context.outcome ?? failed('no outcome'),
-  warnings: context.warnings,
 });
 
 const started = (context: JobContext): CafEvent => {
@@ -168,7 +168,6 @@ export const jobMachine = setup({
     current: input.past.kind === 'none' ? null : input.past.record,
     handle: null,
     adopted: false,
-    retriesUsed: 0,
     outcome: null,
     usage: null,
     warnings: [],
@@ -315,6 +314,5 @@ export const jobMachine = setup({
     key: context.key,
     outcome: context.outcome ?? failed('no outcome'),
     attempt: context.current?.attempt ?? context.attemptsMade,
-    warnings: context.warnings,
   }),
 });

@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import { createActor } from 'xstate';
 import type { JobRecord } from '../database/journal-records.ts';
+import type { Resources } from '../domain/calibration.ts';
 import type { AttemptOutcome, JobKey } from '../domain/job.ts';
 import type { JobInput, JobOutput } from '../machines/job-machine.ts';
 import { argumentsOfJob, filesOfJob } from '../plan/split.ts';
 import type { PlannedCollection, PlannedFile } from './campaign-plan.ts';
 import type { Hands } from './hands.ts';
+import { retryDecision } from './judge-attempt.ts';
 import { type CollectionRun, createJobLogic } from './run-job.ts';
 
 export interface CollectionOutcome {
@@ -40,6 +42,10 @@ function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {
   if (lastAttempt.outcome === null) return { kind: 'open', record: lastAttempt };
   return lastAttempt.outcome.state === 'succeeded' ? { kind: 'succeeded', record: lastAttempt } : { kind: 'none' };
 }
+
+/** What the attempt that follows may use; null = what the job asks for. */
+const resourcesAfter = (last: JobRecord['lastAttempt']): Resources | null =>
+  last === null || last.outcome === null ? null : (retryDecision(last.outcome, last.resources)?.resources ?? null);
 
 /** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
 export async function runCollection(hands: Hands, run: CollectionRun, quorum: number): Promise<CollectionOutcome> {
@@ -88,13 +94,16 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
     const inputs = inputsOf(job);
     const isSame = known?.inputs === inputs;
     if (isSame && known.finished?.state === 'succeeded') return null;
+    // Given up, or with other inputs, it begins anew; otherwise it goes on as if nobody had been killed.
+    const goesOn = isSame && known.finished === null;
     return {
       key,
       inputs,
       past: isSame ? pastOf(known) : { kind: 'none' },
       attemptsMade: known === undefined ? 0 : known.attempt + 1,
       retries: spec.retries,
-      resources: spec.resources,
+      retriesUsed: goesOn ? known.failedAttempts : 0,
+      resources: (goesOn ? resourcesAfter(known.lastAttempt) : null) ?? spec.resources,
     };
   };
 

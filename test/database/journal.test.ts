@@ -130,7 +130,7 @@ describe('every kind of entry can be read back', () => {
           {
             ...jobKey(0),
             attempt: 0,
-            firstAttempt: 0,
+            failedAttempts: 0,
             inputs: 'i0',
             finished: { state: 'succeeded' },
             warnings: ['a record lies outside'],
@@ -174,7 +174,7 @@ describe('every kind of entry can be read back', () => {
     journal.append({ ...ENTRIES['attempt.finished'], outcome: failed, usage: { seconds: 1, maxRssBytes: 3e9 } });
     journal.append({ ...ENTRIES['attempt.started'], attempt: 1 });
     journal.append({ ...ENTRIES['attempt.finished'], attempt: 1, outcome: cancelled, usage: { seconds: 1, maxRssBytes: null } });
-    journal.append({ ...ENTRIES['job.finished'], attempt: 1, outcome: failed, warnings: [] });
+    journal.append({ ...ENTRIES['job.finished'], attempt: 1, outcome: failed });
     journal.append({ ...ENTRIES['calibration.state'], state: 'collector_failed', error });
     journal.append(ENTRIES['algorithm.started']);
     journal.append({ ...ENTRIES['algorithm.finished'], finalState: 'failed', gaps: null, error });
@@ -369,14 +369,16 @@ describe('doing things again', () => {
     const journal = openForTest(temporaryDirectory());
     appendAll(journal, entriesUpTo('attempt.spawned'));
     const failed = { state: 'failed', cause: 'exit', detail: 'exit status 1' } as const;
+    journal.append({ ...ENTRIES['attempt.finished'], outcome: failed });
     journal.append({ ...ENTRIES['attempt.started'], attempt: 1 });
-    expect(journal.jobs('pedestals', 0, 'random').get(0)).toMatchObject({ attempt: 1, firstAttempt: 0, finished: null });
+    journal.append({ ...ENTRIES['attempt.finished'], attempt: 1, outcome: { ...failed, cause: 'preempted' } });
+    expect(journal.jobs('pedestals', 0, 'random').get(0)).toMatchObject({ attempt: 1, failedAttempts: 1, finished: null });
     journal.append({ ...ENTRIES['job.finished'], attempt: 1, outcome: failed });
     expect(journal.jobCounts('pedestals', 0)).toMatchObject({ failed: 1, running: 0, queued: 2 });
     journal.append({ ...ENTRIES['attempt.started'], attempt: 2 });
     expect(journal.jobs('pedestals', 0, 'random').get(0)).toMatchObject({
       attempt: 2,
-      firstAttempt: 2,
+      failedAttempts: 0,
       finished: null,
       warnings: [],
       lastAttempt: { attempt: 2 },

@@ -50,6 +50,7 @@ const jobPaths = (['none', 'open', 'succeeded'] as const).flatMap((kind) =>
       inputs: 'i',
       past: kind === 'none' ? { kind } : { kind, record: record(kind === 'open' ? null : { state: 'succeeded' }) },
       attemptsMade: kind === 'none' ? 0 : 1,
+      retriesUsed: 0,
       retries: 2,
       resources,
     },
