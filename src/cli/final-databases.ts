@@ -1,10 +1,11 @@
 // The final databases of a campaign: the results of its calibrations in the order of their priority, without what is intermediate.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { Io } from './io.ts';
-import { JOURNAL_FILE } from './results.ts';
 
 export const isResultsDirectory = (path: string): boolean => existsSync(join(path, JOURNAL_FILE));
 

@@ -1,10 +1,12 @@
 // Which log is meant by CAL[/ITER[/COLLECTION/JOB]] or CAL/ITER/ALGORITHM.
+
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import type { JobKey } from '../domain/job.ts';
 import { nearest } from '../domain/nearest.ts';
+import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import { JOB_FILE, STDERR_FILE, STDOUT_FILE } from '../worker/contract.ts';
 
 export type FoundLog =
@@ -29,7 +31,7 @@ export interface AlgorithmKey {
 export async function findLog(results: string, argument: string | undefined, attempt: number | null): Promise<FoundLog> {
   if (argument === undefined) return { kind: 'events', calibration: null, iteration: null };
   const [calibration = '', ...rest] = argument.replace(/\/+$/, '').split('/');
-  const names = directoriesIn(results).filter((name) => name !== 'objects' && !name.startsWith('.'));
+  const names = directoriesIn(results).filter((name) => name !== OBJECTS_DIRECTORY && !name.startsWith('.'));
   const base = join(results, known('calibration', calibration, names, ''));
   const iterations = directoriesIn(base).filter((name) => /^\d+$/.test(name));
   const newest = iterations.toSorted((a, b) => Number(a) - Number(b)).at(-1);

@@ -1,13 +1,14 @@
 // Which results directory a command looks at: the one named, else the default one.
+
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CONFIG_NAMES } from '../config/find-config.ts';
 import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { Io } from './io.ts';
 
-export const JOURNAL_FILE = 'caf.db';
 export const LOG_FILE = 'caf.log';
 /** What a caf in the background prints. */
 export const OUT_FILE = 'caf.out';

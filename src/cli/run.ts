@@ -1,4 +1,5 @@
 // What `caf run` does: load, check, plan; then say what would be done, or do it.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
@@ -9,6 +10,7 @@ import { CafError } from '../domain/errors.ts';
 import type { CafEvent } from '../domain/event.ts';
 import { formatIov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileLess, keepHeapSmall } from '../host/lean-memory.ts';
 import { drawPlan } from '../report/draw-plan.ts';
@@ -21,7 +23,7 @@ import type { RunOptions } from './commands/run.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { readCampaign } from './read-campaign.ts';
-import { JOURNAL_FILE, LOG_FILE } from './results.ts';
+import { LOG_FILE } from './results.ts';
 import { BACKGROUND_SIGNALS, createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
 import { VERSION } from './version.ts';
 

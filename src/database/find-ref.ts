@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { readRefChanges } from './refs.ts';
 import { currentRefs, REFS_FILE, type Ref } from './refs-file.ts';
 import { findDatabaseDirectories, findVersion, versionIdAt } from './scan.ts';
@@ -26,7 +27,7 @@ export function splitAddress(path: string): { readonly results: string; readonly
   return { results: resolve(path.slice(0, at) || '.'), name: path.slice(at + 1) };
 }
 
-export const hasRefs = (results: string): boolean => existsSync(join(results, REFS_FILE)) || existsSync(join(results, 'caf.db'));
+export const hasRefs = (results: string): boolean => existsSync(join(results, REFS_FILE)) || existsSync(join(results, JOURNAL_FILE));
 
 /** The directory of what a name stands for, checked by its version id. CAF_DB_REF, CAF_DB_MISSING when the database is gone. */
 export function findNamed(results: string, name: string): string {

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { CafError } from '../domain/errors.ts';
+import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import { errnoOf } from '../payloads/disk.ts';
-import { objectPath } from '../payloads/store.ts';
+import { objectPath, objectsOf } from '../payloads/store.ts';
 import { journalPath, translateError } from './journal-open.ts';
 import { openReadable } from './journal-reader.ts';
 import { openDatabase } from './open.ts';
@@ -63,7 +64,7 @@ function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date
   const live = findLive(results, registry?.leases(now()) ?? []);
   const dead: DeadObject[] = [];
   const kept = { referenced: 0, young: 0 };
-  for (const { sha256, size, storedAtMs } of listObjects(join(results, 'objects'))) {
+  for (const { sha256, size, storedAtMs } of listObjects(objectsOf(results))) {
     if (live.has(sha256)) kept.referenced += 1;
     else if (storedAtMs > before) kept.young += 1;
     else dead.push({ sha256, size, storedAt: new Date(storedAtMs).toISOString() });
@@ -142,7 +143,7 @@ function* listObjects(objects: string): Generator<{ readonly sha256: string; rea
 
 /** `localdb.tmp-<random>` beside databases, `tmp-<random>` in the store. */
 function findLeftovers(results: string): readonly string[] {
-  const objects = join(results, 'objects');
+  const objects = objectsOf(results);
   const inStore = listNames(objects)
     .filter((name) => /^tmp-[0-9a-f]{16}$/.test(name))
     .map((name) => join(objects, name));
@@ -150,7 +151,7 @@ function findLeftovers(results: string): readonly string[] {
   const walk = (directory: string, depth: number): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       const { name } = entry;
-      if (!entry.isDirectory() || name.startsWith('.') || ['objects', 'collector', 'algorithms'].includes(name)) continue;
+      if (!entry.isDirectory() || name.startsWith('.') || [OBJECTS_DIRECTORY, 'collector', 'algorithms'].includes(name)) continue;
       if (/\.tmp-[0-9a-f]{12}$/.test(name)) beside.push(join(directory, name));
       else if (depth < 2) walk(join(directory, name), depth + 1);
     }
@@ -159,7 +160,7 @@ function findLeftovers(results: string): readonly string[] {
   return [...inStore, ...beside];
 }
 
-const trashOf = (results: string): string => join(results, 'objects', 'trash');
+const trashOf = (results: string): string => join(objectsOf(results), 'trash');
 
 function listNames(directory: string): readonly string[] {
   try {
@@ -177,6 +178,6 @@ function sweep(results: string, { dead, leftovers, expired }: GarbageReport, now
   for (const { sha256 } of dead) {
     const target = objectPath(trash, sha256);
     mkdirSync(dirname(target), { recursive: true });
-    renameSync(objectPath(join(results, 'objects'), sha256), target);
+    renameSync(objectPath(objectsOf(results), sha256), target);
   }
 }

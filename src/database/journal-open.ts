@@ -15,6 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
+import { JOURNAL_FILE, OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import { readProcessIdentity } from '../host/process-identity.ts';
 import { type FileSystem, readFileSystem, spaceText } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
@@ -34,7 +35,6 @@ export const lazyStatements =
     };
   };
 
-export const JOURNAL_FILE = 'caf.db';
 /** Published by rename beside a journal that only its writer can open. */
 export const STATUS_FILE = 'caf.status.json';
 
@@ -79,7 +79,7 @@ function refuseOrphans(directory: string): void {
 /** The first subdirectory that looks like a calibration's: it has iterations (0, 1, ...) or a localdb. */
 function findCalibrationDirectory(directory: string): string | null {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (!entry.isDirectory() || entry.name === 'objects') continue;
+    if (!entry.isDirectory() || entry.name === OBJECTS_DIRECTORY) continue;
     const inside = readdirSync(join(directory, entry.name), { withFileTypes: true });
     if (inside.some((child) => child.isDirectory() && (child.name === 'localdb' || /^\d+$/.test(child.name)))) return entry.name;
   }

@@ -3,7 +3,8 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CafError } from '../domain/errors.ts';
-import { checkHeader, checkVersion, JOURNAL_FILE, journalPath, reading, type Sqlite, translateError } from './journal-open.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
+import { checkHeader, checkVersion, journalPath, reading, type Sqlite, translateError } from './journal-open.ts';
 import { createJournalReads } from './journal-read.ts';
 import type { JournalReads, OwnerRecord } from './journal-records.ts';
 import { type CampaignSnapshot, readSnapshot, readStatusFile } from './journal-status.ts';

@@ -1,7 +1,9 @@
 // `caf db publish` and `rollback`: the results of a campaign as one checked database under a tag; the branch `published` says which one is in use.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
+import { objectsOf } from '../payloads/store.ts';
 import { describeUsable } from './chain.ts';
 import { checkRefName, directoryOfRef } from './find-ref.ts';
 import { flattenChain } from './flatten.ts';
@@ -63,7 +65,7 @@ export async function publishCampaign(results: string, request: PublishRequest):
 
   const registry = await openRegistry(results, { command: 'caf db publish', now });
   try {
-    if (!existsSync(directory)) await flattenChain(lock, { directory, objects: join(results, 'objects'), message: `${tag}: ${note}` });
+    if (!existsSync(directory)) await flattenChain(lock, { directory, objects: objectsOf(results), message: `${tag}: ${note}` });
     else checkSame(directory, lock.databases);
     const report = await verifyDatabase(directory);
     if (!report.ok) {

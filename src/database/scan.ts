@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { errorText } from '../domain/errors.ts';
+import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import { parseVersionFile, VERSION_FILE } from './layout.ts';
 import { openDatabase } from './open.ts';
 import type { DatabaseState } from './state.ts';
@@ -23,7 +24,7 @@ export interface VersionRecord {
 /** <calibration>/<iteration>/localdb and tags/<name> are three deep at most. */
 const DEPTH = 3;
 /** Directories of jobs and algorithms hold no versions, but may hold a million files. */
-const NOT_ENTERED = new Set(['objects', 'collector', 'algorithms', 'trash', 'node_modules']);
+const NOT_ENTERED = new Set([OBJECTS_DIRECTORY, 'collector', 'algorithms', 'trash', 'node_modules']);
 
 /** Directories with a VERSION file, sorted. Drafts and what a killed writer left (`*.tmp-*`) are not among them. */
 export function findDatabaseDirectories(results: string): readonly string[] {

@@ -1,4 +1,5 @@
 // From reported results to sealed databases: an iteration's localdb, the draft between algorithms, and the calibration's result.
+
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeDatabase, describeUsable } from '../database/chain.ts';
@@ -9,6 +10,7 @@ import type { DatabaseInput, EntryInput, PublishedVersion, TransactionInput } fr
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
 import { formatIov, isSingleRun } from '../domain/iov.ts';
 import type { CommitOutcome } from '../machines/calibration-machine.ts';
+import { objectsOf } from '../payloads/store.ts';
 import type { ChainMember } from '../worker/contract.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
 import { chainOf } from './chain-of.ts';
@@ -88,10 +90,7 @@ export async function draftOf(
     `.draft-${contentIdOfEntries(entries).slice(0, 12)}`,
   );
   if (existsSync(directory)) rmSync(directory, { recursive: true });
-  const draft = await writeDraft(
-    { entries, transactions, parents: [], chain: null },
-    { directory, objects: join(hands.spec.output, 'objects') },
-  );
+  const draft = await writeDraft({ entries, transactions, parents: [], chain: null }, { directory, objects: objectsOf(hands.spec.output) });
   return { label: 'draft', versionId: null, contentId: draft.contentId, viewId: draft.viewId, path: draft.directory };
 }
 
@@ -110,7 +109,7 @@ export async function commitIteration(
   hands.journal.commit();
   mkdirSync(base, { recursive: true });
   const version =
-    existing(directory, input.entries) ?? (await publishDatabase(input, { directory, objects: join(hands.spec.output, 'objects') }));
+    existing(directory, input.entries) ?? (await publishDatabase(input, { directory, objects: objectsOf(hands.spec.output) }));
   hands.journal.append({
     kind: 'iteration.committed',
     calibration: spec.name,
@@ -160,7 +159,7 @@ export async function publishResult(
       label: `${spec.name}/${n}`,
     }),
   );
-  const version = await flattenChain({ v: 1, databases }, { directory, objects: join(hands.spec.output, 'objects') });
+  const version = await flattenChain({ v: 1, databases }, { directory, objects: objectsOf(hands.spec.output) });
   hands.journal.append({
     kind: 'calibration.completed',
     calibration: spec.name,

@@ -1,4 +1,5 @@
 // The hands of the calibration machine: one calibration from where its rows say it is to its end.
+
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import type { Run } from '../domain/iov.ts';
 import { formatRun } from '../domain/iov.ts';
 import { type CalibrationOutput, calibrationMachine, type StepOutcome } from '../machines/calibration-machine.ts';
 import { diskError } from '../payloads/disk.ts';
+import { objectsOf } from '../payloads/store.ts';
 import { filesOfJob } from '../plan/split.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import { parametersIn } from '../worker/parameters.ts';
@@ -134,7 +136,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
         dataFile,
         chain: join(own, CHAIN_LOCK),
         conditions: join(own, CONDITIONS),
-        objects: join(output, 'objects'),
+        objects: objectsOf(output),
       }).finally(() => admission?.release());
       if (outcome.state === 'interrupted') return INTERRUPTED;
       if (outcome.state === 'failed') return failed(outcome.error ?? strategyFailed(spec, algorithm.name, outcome.results, missing));

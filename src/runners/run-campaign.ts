@@ -11,7 +11,7 @@ import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
-import { removeHalfStored } from '../payloads/store.ts';
+import { objectsOf, removeHalfStored } from '../payloads/store.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
@@ -75,7 +75,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   for (const calibration of plan.calibrations) writePlan(hands, calibration);
   // Rows first: a directory without rows is made again, rows without a directory would be believed.
   journal.commit();
-  removeHalfStored(join(spec.output, 'objects'));
+  removeHalfStored(objectsOf(spec.output));
   for (const { spec: calibration } of planned) tidyDirectory(join(spec.output, calibration.name), calibration.name, journal);
   emit(startedEvent(request));
   for (const { spec: calibration, reused, payloads, iterations } of plan.calibrations)

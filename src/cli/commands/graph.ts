@@ -1,14 +1,15 @@
 // `caf graph`: which calibration waits for which; or one of caf's own statecharts.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { CalibrationState } from '../../domain/calibration.ts';
+import { JOURNAL_FILE } from '../../domain/results-directory.ts';
 import { drawDot, drawMermaid, drawTree, type GraphNode } from '../../report/draw-graph.ts';
 import { shortPath } from '../../report/error-text.ts';
 import { styleFor } from '../../report/style.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { JOURNAL_FILE } from '../results.ts';
 
 interface GraphOptions {
   readonly mermaid?: boolean;

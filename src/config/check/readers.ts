@@ -7,6 +7,7 @@ import { CafError } from '../../domain/errors.ts';
 import type { Iov, Run } from '../../domain/iov.ts';
 import { checkIov, checkRun } from '../../domain/iov.ts';
 import { parseDuration, parseSize } from '../../domain/quantity.ts';
+import { OBJECTS_DIRECTORY } from '../../domain/results-directory.ts';
 import { index, option, type Place, type Problems, show } from './problems.ts';
 
 export type Reader<T> = (value: unknown, place: Place, problems: Problems) => T | undefined;
@@ -202,7 +203,7 @@ export function nameProblem(name: unknown): string | null {
   if (typeof name !== 'string' || name === '') return `expected a name, found ${name === '' ? 'empty text' : show(name)}`;
   if (name.length > NAME_LENGTH) return `a name has at most ${NAME_LENGTH} characters, found ${name.length}: ${show(name)}`;
   if (!NAME.test(name)) return `a name begins with a letter or digit and holds only letters, digits and _ . + -, found ${show(name)}`;
-  if (name === 'objects') return "'objects' is a directory of caf: choose another name";
+  if (name === OBJECTS_DIRECTORY) return `'${OBJECTS_DIRECTORY}' is a directory of caf: choose another name`;
   return null;
 }
 
