@@ -164,16 +164,3 @@ CREATE TABLE reflog(
   actor  TEXT NOT NULL,
   reason TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE TABLE object(
-  sha256           TEXT NOT NULL PRIMARY KEY,
-  size             INTEGER NOT NULL CHECK(size >= 0),
-  stored_at        TEXT NOT NULL,
-  last_verified_at TEXT,
-  last_result      TEXT
-) STRICT, WITHOUT ROWID;
-CREATE TABLE lease(                            -- versions that work in progress still needs: roots of garbage collection
-  version_id TEXT NOT NULL,
-  holder     TEXT NOT NULL,
-  expires_at TEXT NOT NULL,
-  PRIMARY KEY(version_id, holder)
-) STRICT, WITHOUT ROWID;

@@ -9,7 +9,7 @@ import { journalPath, translateError } from './journal-open.ts';
 import { openReadable } from './journal-reader.ts';
 import { openDatabase } from './open.ts';
 import { readRefChanges } from './refs.ts';
-import { openRegistry, type Registry } from './registry.ts';
+import { openRegistry } from './registry.ts';
 import { findDatabaseDirectories } from './scan.ts';
 
 /** Longer than the longest job: an object is older than the database that will refer to it. */
@@ -44,14 +44,14 @@ export interface GarbageReport {
 }
 
 /**
- * Roots: every database found on disk, those that names or leases stand for, and what executions have queued. A database or directory that
+ * Roots: every database found on disk, those elsewhere that names stand for, and what executions have queued. A database or directory that
  * cannot be read ends it before anything is touched: CAF_DB_DAMAGED. A sweep needs the lease: CAF_RESULTS_LOCKED while a campaign runs.
  */
 export async function collectGarbage(results: string, options: GarbageOptions): Promise<GarbageReport> {
   if (!options.sweep) return findGarbage(results, options);
   const registry = await openRegistry(results, { command: 'caf db gc' });
   try {
-    const report = findGarbage(results, options, registry);
+    const report = findGarbage(results, options);
     sweep(results, report, (options.now ?? (() => new Date()))());
     return { ...report, swept: true };
   } finally {
@@ -59,9 +59,9 @@ export async function collectGarbage(results: string, options: GarbageOptions): 
   }
 }
 
-function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date() }: GarbageOptions, registry?: Registry): GarbageReport {
+function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date() }: GarbageOptions): GarbageReport {
   const before = now().getTime() - graceMs;
-  const live = findLive(results, registry?.leases(now()) ?? []);
+  const live = findLive(results);
   const dead: DeadObject[] = [];
   const kept = { referenced: 0, young: 0 };
   for (const { sha256, size, storedAtMs } of listObjects(objectsOf(results))) {
@@ -79,14 +79,12 @@ function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date
 }
 
 /** SHA-256 of everything that is referred to. */
-function findLive(results: string, leased: readonly string[]): ReadonlySet<string> {
+function findLive(results: string): ReadonlySet<string> {
   const live = new Set<string>();
   const elsewhere = readRefChanges(results).flatMap(({ directory }) => (directory?.startsWith('/') === true ? [directory] : []));
-  const found = new Set<string>();
   for (const directory of [...findDatabaseDirectories(results), ...elsewhere.filter((path) => existsSync(path))]) {
     try {
       const database = openDatabase(directory);
-      if (database.versionId !== null) found.add(database.versionId);
       for (const { payload } of database.entries()) live.add(payload.sha256);
       database.close();
     } catch (error) {
@@ -100,12 +98,6 @@ function findLive(results: string, leased: readonly string[]): ReadonlySet<strin
         },
       );
     }
-  }
-  const lost = leased.find((versionId) => !found.has(versionId));
-  if (lost !== undefined) {
-    throw new CafError('CAF_DB_DAMAGED', `Nothing was touched: work in progress needs version ${lost}, which is not found`, {
-      hint: 'Restore it from a copy, or wait until that work has ended.',
-    });
   }
   for (const sha256 of queuedPayloads(results)) live.add(sha256);
   return live;

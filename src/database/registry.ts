@@ -25,8 +25,6 @@ export interface Registry {
   move(moves: readonly RefMove[]): void;
   /** Whether a move could be done. */
   check(move: RefMove): void;
-  /** Versions that work in progress still needs. */
-  leases(now: Date): readonly string[];
   /** Rebuilds the tables from the directories and caf.refs. */
   reindex(): Scan & { readonly refs: number };
   close(): void;
@@ -113,10 +111,6 @@ function createRegistry(db: Sqlite, lease: Lease, results: string, path: string)
       writer.mirror();
     },
     check: (move) => writer.check(move),
-    leases: (now) =>
-      (db.prepare('SELECT version_id AS id FROM lease WHERE expires_at > ?').all(now.toISOString()) as { readonly id: string }[]).map(
-        ({ id }) => id,
-      ),
     reindex() {
       const changes = readRefLines(results);
       const elsewhere = changes.flatMap(({ directory }) =>
