@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Records fixtures from a fresh Slurm: ENGINE_ROOT and SLURM_* choose the cluster (test/engines/slurm.sh), which is purged first.
-# Each job is named after its situation, so a fixture that lists many jobs explains itself. Takes about seven minutes.
-ENGINE=${SLURM_SUITE:+slurm-$SLURM_SUITE}
-ENGINE=${ENGINE:-slurm}
+# Each job is named after its situation, so a fixture that lists many jobs explains itself. Takes about four minutes.
+# the fixtures of another version lie in a directory of their own, for example slurm-24.11
+ENGINE=${RECORD_AS:-slurm}
 RECORDER=slurm
 source "$(dirname "$0")/lib.sh"
 engine() { bash "$RECORDERS/../slurm.sh" "$@" >/dev/null; }
