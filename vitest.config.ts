@@ -1,4 +1,4 @@
-// Three suites: unit (seconds), whole (the real caf in temporary directories), crash (kills it, hundreds of times).
+// Four suites: unit (seconds), whole (the real caf in temporary directories), crash (kills it, hundreds of times), engines (real batch engines).
 import { defineConfig } from 'vitest/config';
 
 const suite = (name: string, include: readonly string[], exclude: readonly string[], more: object = {}) => ({
@@ -6,7 +6,7 @@ const suite = (name: string, include: readonly string[], exclude: readonly strin
   test: { name, include: [...include], exclude: ['node_modules', 'dist', ...exclude], ...more },
 });
 
-const SLOW = ['test/whole/**', 'test/examples/**', 'test/crash/**'];
+const SLOW = ['test/whole/**', 'test/examples/**', 'test/crash/**', 'test/engines/**'];
 
 export default defineConfig({
   resolve: { alias: { 'calibration-framework': new URL('./src/index.ts', import.meta.url).pathname } },
@@ -17,6 +17,13 @@ export default defineConfig({
       suite('unit', ['test/**/*.test.ts'], SLOW),
       suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts'], [], { testTimeout: 120_000, hookTimeout: 120_000 }),
       suite('crash', ['test/crash/**/*.test.ts'], [], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
+      suite('engines', ['test/engines/**/*.test.ts'], [], {
+        globalSetup: 'test/engines/support/global-setup.ts',
+        // One engine of each kind: files take turns.
+        fileParallelism: false,
+        testTimeout: 300_000,
+        hookTimeout: 900_000,
+      }),
     ],
   },
 });

@@ -190,7 +190,7 @@ cmd_start() {
   DEBROOT_SKIP='exim4.*|bsd-mailx|liblockfile.*|perl.*|libperl.*|python3.*|.*-doc|tcsh|debconf.*' \
     bash "$HERE/debroot.sh" "$SUITE" "$T" gridengine-master gridengine-exec gridengine-client
   # Debian's build looks for its spooling library by this path
-  [[ -e /usr/lib/gridengine && ! -L /usr/lib/gridengine ]] || ln -sfn "$B" /usr/lib/gridengine
+  [[ -e /usr/lib/gridengine ]] || ln -sfn "$B" /usr/lib/gridengine
   space_up
   init_cluster
   wrappers

@@ -208,6 +208,7 @@ cmd_start() {
   # python, perl and their libraries are for tools that tests do not need
   DEBROOT_SKIP=${DEBROOT_SKIP:-'python3-.*|perl.*|libperl.*|fonts-.*|libjs-.*|.*-doc'} bash "$HERE/debroot.sh" "$SUITE" "$T" condor
   if ! alive "$PIDF" condor_master; then
+    wait_for 5 port_free "$PORT" || die "port $PORT is taken (set HTCONDOR_PORT)"
     write_config
     rm -rf -- "$S/lock/daemon_sock"
     (cd "$S" && setsid "$T/usr/sbin/condor_master" -pidfile "$PIDF" </dev/null >>"$S/log/master.out" 2>&1) ||

@@ -35,6 +35,8 @@ wait_for() {
   done
 }
 
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # kill_pidfile PIDFILE NAME [SIGNAL]: ends that program, after 15 s with SIGKILL.
 kill_pidfile() {
   if alive "$1" "$2"; then

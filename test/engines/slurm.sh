@@ -231,6 +231,7 @@ db_up() {
 
 dbd_up() {
   alive "$RUN/slurm/slurmdbd.pid" slurmdbd && return 0
+  wait_for 5 port_free "$(sed -n 's/^DbdPort=//p' "$ETC/slurmdbd.conf")" || die "the port of slurmdbd is taken (set SLURM_CTLD_PORT)"
   # no StorageSocket in slurmdbd.conf: libmariadb takes the socket of host 'localhost' from this variable
   # and slurmdbd.conf is looked for beside slurm.conf ($SLURM_CONF)
   MYSQL_UNIX_PORT="$RUN/mysql/sock" detached setpriv --reuid slurm --regid slurm --init-groups slurmdbd \
@@ -238,7 +239,6 @@ dbd_up() {
   wait_for 30 timeout 5 sacctmgr -n -Q show cluster || die "slurmdbd does not answer, see $LOG/slurmdbd.log"
 }
 
-port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 ctld_up() {
   alive "$RUN/slurm/slurmctld.pid" slurmctld && return 0
   local p; p=$(sed -n 's/^SlurmctldPort=//p' "$SLURM_CONF")

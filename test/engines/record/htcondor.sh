@@ -48,12 +48,11 @@ submit memory "$grow"
 submit held-at-submit 'true' 'hold = true'
 submit held-exit 'exit 5' 'on_exit_hold = ExitCode =?= 5' 'on_exit_hold_reason = "exit 5 is held for a look"'
 submit held-executable 'true' "transfer_executable = false" "executable = /nonexistent/program"
-submit held-output 'true' "output = /nonexistent/out"
-# without a periodic expression beside it, allowed_execute_duration alone is ignored (23.9)
-submit held-run-time 'sleep 600' 'allowed_execute_duration = 5' 'periodic_hold = false'
+submit held-output 'true' "output = $WORK/missing/out"
+# without file transfer HTCondor 23.9 mostly forgets allowed_execute_duration
+submit held-run-time 'sleep 600' 'allowed_execute_duration = 5' 'should_transfer_files = YES'
 submit held-periodic 'sleep 600' 'periodic_hold = (JobStatus == 2) && (time() - EnteredCurrentStatus > 2)' 'periodic_hold_reason = "ran longer than 2 s"' 'periodic_hold_subcode = 42'
 submit held-input 'true' 'should_transfer_files = YES' 'transfer_input_files = /nonexistent/input'
-submit held-arguments 'true' 'arguments = "$$(NoSuchAttribute)"'
 submit held-by-user 'sleep 600'
 submit released 'sleep 2'
 submit removed-running 'sleep 600'
@@ -73,10 +72,13 @@ record condor_rm 'a running job is removed' condor_rm "${ID[removed-running]}" -
 condor_rm "${ID[removed-idle]}" >/dev/null
 record condor_suspend 'a running job is suspended' condor_suspend "${ID[suspended]}"
 condor_vacate_job "${ID[vacated]}" >/dev/null
-for job in memory held-exit held-executable held-output held-run-time held-periodic held-input held-arguments held-by-user directory-vanished; do wait_until 60 is $job 5; done
+for job in memory held-exit held-executable held-output held-run-time held-periodic held-input held-by-user directory-vanished; do wait_until 60 is $job 5; done
 wait_until 20 is suspended 7
-for job in completed exit-3 signal removed-running removed-idle removed-periodic retried released; do wait_until 60 ended $job; done
+for job in completed exit-3 signal removed-running removed-idle removed-periodic retried released; do wait_until 180 ended $job; done
 wait_until 30 is kept-in-queue 4
+# last: while other jobs come and go, such a job can crash the schedd of 23.9
+submit held-arguments 'true' 'arguments = "$$(NoSuchAttribute)"'
+wait_until 60 is held-arguments 5
 queue all 'every job of the situation in its CafToken that has not left the queue'
 history all 'every job of the situation in its CafToken that left the queue'
 record condor_q-af 'the same jobs, one line each' condor_q -allusers -af:jt JobStatus HoldReasonCode HoldReasonSubCode CafToken

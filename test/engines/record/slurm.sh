@@ -58,8 +58,8 @@ submit cancelled-running --wrap 'sleep 600'
 submit cancelled-pending --hold --wrap 'true'
 submit cancelled-term-trapped --wrap 'trap "exit 7" TERM; sleep 600 & wait'
 submit array --array=0-9%3 --wrap 'exit $((SLURM_ARRAY_TASK_ID % 3))'
-submit bad-directory --chdir=/nonexistent --wrap 'pwd'
-submit bad-output --output=/nonexistent/x.log --wrap 'true'
+submit bad-directory --chdir="$WORK/missing" --wrap 'pwd'
+submit bad-output --output="$WORK/missing/x.log" --wrap 'true'
 
 submit step-signal --wrap 'srun sh -c "kill -SEGV \$\$"; exit 4'
 # -- how jobs wait
