@@ -244,6 +244,11 @@ const durable = new Map<string, string>();
  * under whatever name.
  */
 export async function syncObjects(objects: string, digests: Iterable<string>, stats?: ReadonlyMap<string, Stats>): Promise<void> {
+  await underWay;
+  await syncUnknown(objects, digests, stats);
+}
+
+async function syncUnknown(objects: string, digests: Iterable<string>, stats?: ReadonlyMap<string, Stats>): Promise<void> {
   const files = new Map<string, string | null>();
   for (const sha256 of new Set(digests)) {
     const path = objectPath(objects, sha256);
@@ -258,3 +263,21 @@ export async function syncObjects(objects: string, digests: Iterable<string>, st
 
 /** What changes when an object is made anew. */
 const stateOf = ({ dev, ino, size, mtimeMs }: Stats): string => `${dev} ${ino} ${size} ${mtimeMs}`;
+
+let underWay: Promise<void> = Promise.resolve();
+let waiting = new Map<string, Set<string>>();
+
+/**
+ * Begins to make objects durable while others are still computed; syncObjects waits for it and does the rest. What arrives meanwhile goes
+ * together. An object that cannot be synced now is left to syncObjects, which says so.
+ */
+export function syncAhead(objects: string, digests: Iterable<string>): void {
+  const isIdle = waiting.size === 0;
+  waiting.set(objects, new Set([...(waiting.get(objects) ?? []), ...digests]));
+  if (!isIdle) return;
+  underWay = underWay.then(async () => {
+    const taken = waiting;
+    waiting = new Map();
+    for (const [store, wanted] of taken) await syncUnknown(store, wanted).catch(() => undefined);
+  });
+}

@@ -5,6 +5,7 @@ import { createActor, fromCallback } from 'xstate';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
 import { errorText } from '../domain/errors.ts';
 import { type AlgorithmEvent, type AlgorithmInput, type AlgorithmOutput, algorithmMachine } from '../machines/algorithm-machine.ts';
+import { syncAhead } from '../payloads/store.ts';
 import { algorithmPath, type Hands } from './hands.ts';
 
 export interface AlgorithmTask {
@@ -58,7 +59,14 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
             {
               ready: (runs) => sendBack({ type: 'child.ready', runs }),
               executionStarted: (seq, runs, iov) => sendBack({ type: 'child.execution.started', seq, runs, iov }),
-              executionFinished: (execution) => sendBack({ type: 'child.execution.finished', execution }),
+              executionFinished: (execution) => {
+                // The disk takes them while the child goes on: the commit at the end of the iteration finds most of them there.
+                syncAhead(
+                  task.objects,
+                  execution.payloads.map(({ sha256 }) => sha256),
+                );
+                sendBack({ type: 'child.execution.finished', execution });
+              },
               resultReported: (report) => sendBack({ type: 'child.result.reported', report }),
               warning: (message) => sendBack({ type: 'child.warning', message }),
             },
