@@ -216,6 +216,7 @@ class PayloadTable {
 
 /** One row says one thing of the bytes of a name: bytes written with two versions of a definition would be migrated wrongly once. */
 function checkSameMeaning(known: PayloadRow, payload: StoredPayload): void {
+  if (known.mediaType === payload.mediaType && known.parts === undefined && payload.parts === undefined) return;
   const [a, b] = [valueVersion(known.mediaType), valueVersion(payload.mediaType)];
   const isSame = (a === b || a === null || b === null) && (known.parts === undefined) === (payload.parts === undefined);
   if (isSame) return;

@@ -18,13 +18,11 @@ export function createRowWriter(sqlite: Sqlite): (input: ImageInput) => void {
     `INSERT INTO txn(tx, at, actor, calibration, algorithm, iteration, attempt, collector_job, inputs_digest, code_digest, config_digest, message)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const addName = sqlite.prepare('INSERT INTO name(name_id, name) VALUES (?, ?)');
-  const addPayload = sqlite.prepare(
-    'INSERT INTO payload(payload_id, name_id, sha256, md5, size, rev, media_type, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-  );
+  const names = createInserter<string | number>(sqlite, 'name', ['name_id', 'name']);
+  const payloads = createInserter<string | number | Buffer>(sqlite, 'payload', PAYLOAD_COLUMNS);
   const addPart = sqlite.prepare('INSERT INTO part(payload_id, ord, first_event, sha256) VALUES (?, ?, ?, ?)');
-  const entries = createInserter(sqlite, 'iov', ['seq', 'payload_id', 'name_id', 'lo', 'hi', 'tx']);
-  const segments = createInserter(sqlite, 'seg', ['name_id', 'lo', 'hi', 'payload_id', 'seq']);
+  const entries = createInserter<number>(sqlite, 'iov', ['seq', 'payload_id', 'name_id', 'lo', 'hi', 'tx']);
+  const segments = createInserter<number>(sqlite, 'seg', ['name_id', 'lo', 'hi', 'payload_id', 'seq']);
   const addMeta = sqlite.prepare('INSERT INTO meta(key, value) VALUES (?, ?)');
 
   return ({ content, transactions, parents, meta }) => {
@@ -48,8 +46,9 @@ export function createRowWriter(sqlite: Sqlite): (input: ImageInput) => void {
     const nameIds = new Map<string, number>();
     for (const name of content.views.keys()) {
       nameIds.set(name, nameIds.size + 1);
-      addName.run(nameIds.size, name);
+      names.add(nameIds.size, name);
     }
+    names.finish();
     const nameId = (name: string): number => nameIds.get(name) ?? 0;
 
     const payloadIds = new Map<object, number>();
@@ -57,11 +56,12 @@ export function createRowWriter(sqlite: Sqlite): (input: ImageInput) => void {
       payloadIds.set(row, payloadIds.size + 1);
       const [sha256, md5] = [Buffer.from(row.sha256, 'hex'), Buffer.from(row.md5, 'hex')];
       const kind = row.parts === undefined ? 'blob' : 'intrarun';
-      addPayload.run(payloadIds.size, nameId(row.name), sha256, md5, row.size, row.revision, row.mediaType, kind);
+      payloads.add(payloadIds.size, nameId(row.name), sha256, md5, row.size, row.revision, row.mediaType, kind);
       for (const [ord, part] of (row.parts ?? []).entries()) {
         addPart.run(payloadIds.size, ord, part.firstEvent, Buffer.from(part.sha256, 'hex'));
       }
     }
+    payloads.finish();
     const payloadId = (row: object | undefined): number => (row === undefined ? 0 : (payloadIds.get(row) ?? 0));
 
     const { length, carried, carries, lo, hi, transaction } = content.entries;
@@ -99,28 +99,33 @@ function writtenRevisions({ length, carried, carries }: Content['entries']): str
   return `[${written.join(',')}]`;
 }
 
-const ROWS_AT_ONCE = 32;
+const PAYLOAD_COLUMNS = ['payload_id', 'name_id', 'sha256', 'md5', 'size', 'rev', 'media_type', 'kind'];
 
-/** Inserts rows of numbers in groups: half of what a row costs is the call. */
-function createInserter(sqlite: Sqlite, table: string, columns: readonly string[]) {
+/** Rows that one statement inserts; the last ones of a table by the smaller statements. */
+const GROUPS = [32, 8, 1] as const;
+
+/** Inserts rows in groups: half of what a row costs is the call. */
+function createInserter<Value extends string | number | Buffer>(sqlite: Sqlite, table: string, columns: readonly string[]) {
   const row = `(${columns.map(() => '?').join(', ')})`;
-  const statementFor = (rows: number) =>
-    sqlite.prepare(`INSERT INTO ${table}(${columns.join(', ')}) VALUES ${new Array<string>(rows).fill(row).join(', ')}`);
-  const many = statementFor(ROWS_AT_ONCE);
-  const one = statementFor(1);
-  const pending = new Array<number>(ROWS_AT_ONCE * columns.length).fill(0);
-  let used = 0;
+  const groups = GROUPS.map((rows) => ({
+    values: rows * columns.length,
+    insert: sqlite.prepare(`INSERT INTO ${table}(${columns.join(', ')}) VALUES ${new Array<string>(rows).fill(row).join(', ')}`),
+  }));
+  const [largest] = groups;
+  let pending: Value[] = [];
   return {
-    add(...values: readonly number[]) {
-      for (let index = 0; index < values.length; index++) pending[used++] = values[index] ?? 0;
-      if (used < pending.length) return;
-      used = 0;
-      many.run(pending);
+    add(...values: readonly Value[]) {
+      for (const value of values) pending.push(value);
+      if (largest === undefined || pending.length < largest.values) return;
+      const full = pending;
+      pending = [];
+      largest.insert.run(full);
     },
     finish() {
-      const rest = used;
-      used = 0;
-      for (let at = 0; at < rest; at += columns.length) one.run(pending.slice(at, at + columns.length));
+      const rest = pending;
+      pending = [];
+      let at = 0;
+      for (const { values, insert } of groups) for (; rest.length - at >= values; at += values) insert.run(rest.slice(at, at + values));
     },
   };
 }

@@ -67,8 +67,14 @@ function joinCells(cuts: Float64Array, owner: Int32Array): Parts {
       winner[length++] = by;
     }
   }
-  return { length, lo: lo.slice(0, length), hi: hi.slice(0, length), winner: winner.slice(0, length) };
+  return cut({ length, lo, hi, winner });
 }
+
+/** Arrays no longer than what they hold; most often they are right as they are. */
+const cut = ({ length, lo, hi, winner }: Parts): Parts =>
+  length === lo.length
+    ? { length, lo, hi, winner }
+    : { length, lo: lo.slice(0, length), hi: hi.slice(0, length), winner: winner.slice(0, length) };
 
 /** Joins parts that touch and carry the same thing; the first part's winner is kept. */
 export function coalesce(parts: Parts, sameContent: (a: number, b: number) => boolean): Parts {
@@ -87,7 +93,7 @@ export function coalesce(parts: Parts, sameContent: (a: number, b: number) => bo
       winner[length++] = by;
     }
   }
-  return { length, lo: lo.slice(0, length), hi: hi.slice(0, length), winner: winner.slice(0, length) };
+  return cut({ length, lo, hi, winner });
 }
 
 /** Index of the last part that begins at or before the key; -1 when all begin later. */
