@@ -10,6 +10,7 @@ export interface Row {
   readonly caf: Cost;
   /** What the bar is about, as text: `1.42 x`, `0.31 s`, `96 MB`. */
   readonly figure: string;
+  /** Empty for a figure that only explains another. */
   readonly bar: string;
   readonly holds: boolean;
 }

@@ -2,9 +2,11 @@
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   statSync,
   truncateSync,
@@ -137,6 +139,7 @@ async function commits(directory: string, rounds: number): Promise<readonly Row[
   const rows: Row[] = [];
   for (const isNew of [false, true]) {
     const floors: Cost[] = [];
+    const alike: Cost[] = [];
     const own: Cost[] = [];
     for (let round = 0; round < rounds; round++) {
       const entries = isNew ? await entriesFor(objects, NAMES, 10, 2, `round ${round}`) : known;
@@ -144,13 +147,46 @@ async function commits(directory: string, rounds: number): Promise<readonly Row[
       own.push(await best(1, () => publish(entries, at, objects)));
       const bytes = Buffer.alloc(bytesWritten(at, isNew), 1);
       floors.push(await best(1, () => writeAndSync(`${at}.floor`, bytes)));
+      const files = filesOf(at);
+      if (!isNew) alike.push(await best(1, () => placeAlike(files, `${at}.alike`)));
     }
     const [bare, published] = [bestOf(floors), bestOf(own)];
     const ratio = published.wall / bare.wall;
-    const name = `commit of 200 intervals, 40 payloads ${isNew ? 'that are new' : 'known'}`;
-    rows.push({ name, floor: bare, caf: published, figure: times(ratio), bar, holds: ratio <= COMMIT_BAR });
+    const name = `commit of 200 intervals, ${isNew ? 'new' : 'known'} payloads`;
+    const milliseconds = `${bare.wall.toFixed(2)} and ${published.wall.toFixed(1)} ms`;
+    rows.push({ name, floor: bare, caf: published, figure: `${times(ratio)}, ${milliseconds}`, bar, holds: ratio <= COMMIT_BAR });
+    if (isNew) continue;
+    const same = bestOf(alike);
+    const figure = `${times(published.wall / same.wall)}, floor ${same.wall.toFixed(1)} ms`;
+    rows.push({ name: 'the same, against a copy of its files', floor: same, caf: published, figure, bar: '', holds: true });
   }
   return rows;
+}
+
+/** The files of a database; `bytes` of those that are its own, null for linked payloads. */
+const filesOf = (directory: string): readonly { readonly name: string; readonly path: string; readonly bytes: Buffer | null }[] =>
+  readdirSync(directory).map((name) => {
+    const path = join(directory, name);
+    return { name, path, bytes: statSync(path).nlink === 1 ? readFileSync(path) : null };
+  });
+
+/** What any program pays for such a directory: its links, its files, an fsync of each, of the directory, and of the parent after the rename. */
+function placeAlike(files: ReturnType<typeof filesOf>, to: string): void {
+  mkdirSync(`${to}.tmp`);
+  for (const { name, path, bytes } of files) {
+    const target = join(`${to}.tmp`, name);
+    if (bytes === null) {
+      linkSync(path, target);
+      continue;
+    }
+    const file = openSync(target, 'wx');
+    writeSync(file, bytes);
+    fsyncSync(file);
+    closeSync(file);
+  }
+  syncDirectory(`${to}.tmp`);
+  renameSync(`${to}.tmp`, to);
+  syncDirectory(dirname(to));
 }
 
 /** Payloads that were there before are linked. */
@@ -166,9 +202,13 @@ function writeAndSync(path: string, bytes: Buffer): void {
   fsyncSync(file);
   closeSync(file);
   renameSync(`${path}.tmp`, path);
-  const parent = openSync(dirname(path), 'r');
-  fsyncSync(parent);
-  closeSync(parent);
+  syncDirectory(dirname(path));
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  fsyncSync(directory);
+  closeSync(directory);
 }
 
 async function imports(directory: string, rounds: number): Promise<readonly Row[]> {

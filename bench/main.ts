@@ -59,7 +59,7 @@ process.exitCode = missed === 0 ? 0 : 1;
 
 function print({ name, floor, caf, figure, bar, holds }: Row): void {
   if (!holds) missed += 1;
-  line([name, show(floor), show(caf), figure, megabytes(caf.rssBytes), `${holds ? 'holds ' : 'MISSED'} <= ${bar}`]);
+  line([name, show(floor), show(caf), figure, megabytes(caf.rssBytes), bar === '' ? '' : `${holds ? 'holds ' : 'MISSED'} <= ${bar}`]);
 }
 
 /** As `npm install calibration-framework zod` would: configs find both beside them. */
