@@ -117,7 +117,7 @@ function engineOf(name: EngineName): Engine {
 }
 
 /** Asks an engine every 100 ms until it says what is waited for: an outside fact that announces itself by no event. */
-export async function until<T>(what: string, ask: () => Promise<T | null>, timeoutMs = 60_000): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null>, timeoutMs = 120_000): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const answer = await ask();
