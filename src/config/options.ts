@@ -31,6 +31,23 @@ export type RunsOption =
   | ReadonlyMap<string, Run | Iov>
   | { readonly [path: string]: Run | Iov };
 
+/**
+ * An image. A path (`./tools.sif`, `/images/tools`; relative to the config file) is run by apptainer, a name (`tools:1.2`) by podman. Inside, a
+ * program finds its output directory, its input files, the config's directory and the results directory under the same paths, the last three
+ * read-only; of the environment it sees the image's, `env` and `CAF_JOB`.
+ */
+export type ContainerOption =
+  | string
+  | {
+      readonly image: string;
+      /** Default: by the form of `image`. */
+      readonly runtime?: 'podman' | 'apptainer' | 'charliecloud' | undefined;
+      /** Further places it sees, as the runtime writes them, for instance `'/cvmfs:/cvmfs:ro'`. */
+      readonly binds?: readonly string[] | undefined;
+      /** Further options of the runtime's own command, for instance `['--network=host']`. */
+      readonly options?: readonly string[] | undefined;
+    };
+
 export interface CollectionOptions {
   /** Globs and paths, relative to the config file; URLs pass untouched. Each must match. */
   readonly files: readonly string[];
@@ -51,8 +68,8 @@ export interface CollectionOptions {
   readonly env?: Env | undefined;
   /** Lines of shell to source before a program. */
   readonly setup?: readonly string[] | undefined;
-  /** Image for podman or apptainer. */
-  readonly container?: string | undefined;
+  /** What a program runs in. */
+  readonly container?: ContainerOption | undefined;
 }
 
 export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResult> {
@@ -72,6 +89,8 @@ export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResu
   readonly env?: Env | undefined;
   /** For programs. Default: no limits; given, what is left out has the defaults of a collection's resources. */
   readonly resources?: ResourceOptions | undefined;
+  /** What its programs run in. */
+  readonly container?: ContainerOption | undefined;
 }
 
 /** Made by `local()`. */

@@ -1,10 +1,19 @@
 // Runs one algorithm under its strategy. CAF's own runner forks a child process; users may bring another (option algorithmsRunner).
-import type { FinalState } from './calibration.ts';
+import type { Container, FinalState } from './calibration.ts';
 import type { ErrorText } from './event.ts';
 import type { ExecutionRecord, ReportedResult } from './execution.ts';
 import type { Iov, Run } from './iov.ts';
 
 /** What there is to do: one algorithm of one iteration. */
+export interface ProgramContainer extends Container {
+  /** The programs' own variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the results directory, which they may read. */
+  readonly results: string;
+  /** Limit of one execution. */
+  readonly timeMs: number;
+}
+
 export interface StrategyJob {
   readonly configPath: string;
   readonly calibration: string;
@@ -20,6 +29,8 @@ export interface StrategyJob {
   readonly conditions: string;
   readonly requestedIov: Iov | null;
   readonly ignoredRuns: readonly Run[];
+  /** What its programs run in; null = nothing. */
+  readonly container: ProgramContainer | null;
   /** Executions recorded by an earlier invocation: answered from here, not run again. */
   readonly recorded: readonly ExecutionRecord[];
 }

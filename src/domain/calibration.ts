@@ -60,6 +60,19 @@ export type RunsOfFile =
 // biome-ignore lint/suspicious/noExplicitAny: user functions are typed where they are written (config/define.ts), and only called by the worker
 export type UserFunction = (...args: any[]) => unknown;
 
+export const CONTAINER_RUNTIMES = ['podman', 'apptainer', 'charliecloud'] as const;
+
+/** What a program runs in. */
+export interface Container {
+  readonly runtime: (typeof CONTAINER_RUNTIMES)[number];
+  /** A name, or an absolute path. */
+  readonly image: string;
+  /** Further places it sees, as the runtime writes them: `source:destination:ro`. */
+  readonly binds: readonly string[];
+  /** Further options of the runtime, as they are. */
+  readonly options: readonly string[];
+}
+
 export interface CollectionSpec {
   readonly name: string;
   /** Globs, paths and URLs as written. */
@@ -75,7 +88,7 @@ export interface CollectionSpec {
   readonly retries: number;
   readonly env: Readonly<Record<string, string>>;
   readonly setup: readonly string[];
-  readonly container: string | null;
+  readonly container: Container | null;
 }
 
 /** A strategy as data: its generator lives in src/strategies, or in the user's config. */
@@ -96,6 +109,8 @@ export interface AlgorithmSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Null: no limits. Only for programs. */
   readonly resources: Resources | null;
+  /** Only for programs. */
+  readonly container: Container | null;
 }
 
 export interface BackendSpec {

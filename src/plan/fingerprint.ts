@@ -111,6 +111,7 @@ function algorithmParts(algorithm: AlgorithmSpec, input: FingerprintInput, reada
     [`setup:${name}`]: readable(taskText(algorithm.setup)),
     [`findBoundaries:${name}`]: readable(taskText(algorithm.findBoundaries)),
     [`strategy:${name}`]: readable(strategy.name),
+    ...(algorithm.container === null ? {} : { [`container:${name}`]: readable(algorithm.container) }),
     ...Object.fromEntries(Object.entries(strategy.options).map(([option, value]) => [`option:${name}:${option}`, readable(value)])),
     ...environmentParts(name, algorithm.env, input.digest),
   };

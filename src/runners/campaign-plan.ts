@@ -15,6 +15,7 @@ import { buildGraph, showCircle } from '../plan/graph.ts';
 import { runsOfFile, selectFiles } from '../plan/select.ts';
 import { countJobs } from '../plan/split.ts';
 import type { ChainMember } from '../worker/contract.ts';
+import { containerProblems } from './check-container.ts';
 import { iterationDirectory } from './hands.ts';
 import { type ResolvedFile, resolveFiles } from './resolve-files.ts';
 
@@ -130,6 +131,10 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
     if (calibration === undefined || (wanted !== null && !wanted.has(name))) continue;
     const found = problems.length;
     const collections = calibration.collections.map((collection) => planCollection(spec, calibration, collection, problems));
+    for (const { name, container } of calibration.algorithms) {
+      const path = `calibrations.${calibration.name}.algorithms.${name}.container`;
+      problems.push(...containerProblems(container, calibration.backend, dirname(spec.configPath), path));
+    }
     const members = [...calibration.databases, ...spec.databases].map(describe);
     if (problems.length > found) continue;
     const past = request.past(name);
@@ -199,6 +204,7 @@ function planCollection(
   const path = `calibrations.${calibration.name}.collections.${collection.name}`;
   const resolved = resolveFiles(collection.files, dirname(spec.configPath), `${path}.files`);
   problems.push(...resolved.problems);
+  problems.push(...containerProblems(collection.container, calibration.backend, dirname(spec.configPath), `${path}.container`));
   const files: PlannedFile[] = [];
   for (const file of resolved.files) {
     const runs = runsOfFile(collection.runs, file.path);

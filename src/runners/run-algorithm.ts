@@ -1,11 +1,13 @@
 // The hands of the algorithm machine: forks the strategy's child and passes on what it says.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createActor, fromCallback } from 'xstate';
+import type { ProgramContainer } from '../domain/algorithms-runner.ts';
 import type { AlgorithmSpec, CalibrationSpec } from '../domain/calibration.ts';
 import { errorText } from '../domain/errors.ts';
 import { type AlgorithmEvent, type AlgorithmInput, type AlgorithmOutput, algorithmMachine } from '../machines/algorithm-machine.ts';
 import { syncAhead } from '../payloads/store.ts';
+import { resolveImage } from './check-container.ts';
 import { algorithmPath, type Hands } from './hands.ts';
 
 export interface AlgorithmTask {
@@ -49,6 +51,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
                 conditions: task.conditions,
                 requestedIov: hands.spec.iov,
                 ignoredRuns: calibration.ignoredRuns,
+                container: containerOf(hands, algorithm),
                 recorded,
               },
               executionTimeLimitMs: Math.min(algorithm.executionTimeLimitMs, algorithm.resources?.timeMs ?? Number.POSITIVE_INFINITY),
@@ -116,4 +119,13 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
     actor.start();
     actor.send({ type: 'algorithm.begin' });
   });
+}
+
+function containerOf(
+  { spec: { configPath, output } }: Hands,
+  { container, env, executionTimeLimitMs }: AlgorithmSpec,
+): ProgramContainer | null {
+  return container === null
+    ? null
+    : { ...resolveImage(container, dirname(configPath)), env, results: output, timeMs: executionTimeLimitMs };
 }

@@ -1,7 +1,7 @@
 // The hands of the job machine: admission, directory and job.json, start or adoption, judgement, renaming into place.
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromCallback, fromPromise } from 'xstate';
 import type { Admission, AttemptEnd, Backend, JobSubmission, RunningJob } from '../backends/backend.ts';
 import { isCommand } from '../domain/calibration.ts';
@@ -10,9 +10,11 @@ import { type JobKey, jobText } from '../domain/job.ts';
 import { type Adoption, type Attempt, type JobEvent, jobMachine } from '../machines/job-machine.ts';
 import { diskError } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
+import { containerArgv, containerVariables, runtimeEnvironment } from '../worker/container.ts';
 import { JOB_FILE, type JobFile, RESULT_FILE } from '../worker/contract.ts';
 import { expandArgv } from '../worker/placeholders.ts';
 import type { PlannedCollection } from './campaign-plan.ts';
+import { resolveImage } from './check-container.ts';
 import { attemptPath, type Hands, jobPath } from './hands.ts';
 import { judgeAttempt, retryDecision } from './judge-attempt.ts';
 import { handleOfAttempt } from './leftover-jobs.ts';
@@ -38,7 +40,11 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   const { spec } = run.planned;
   const { output, configPath } = hands.spec;
   const configDirectory = join(configPath, '..');
-  const env = { ...(process.env as Record<string, string>), ...spec.env };
+  const container = spec.container === null ? null : resolveImage(spec.container, configDirectory);
+  const env =
+    container === null
+      ? { ...(process.env as Record<string, string>), ...spec.env }
+      : { ...runtimeEnvironment(container, process.env), ...containerVariables(container, spec.env) };
   const admissions = new Map<number, Admission>();
 
   const release = (job: number) => {
@@ -82,16 +88,19 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       iteration: key.iteration,
       parameters: run.parameters,
     });
-    return {
-      ...common,
-      task: {
-        kind: 'program',
-        argv: [...argv, ...file.arguments],
-        env,
-        ownEnv: { CAF_JOB: join(file.outputDirectory, JOB_FILE) },
-        setup: spec.setup,
-      },
-    };
+    const own = { CAF_JOB: join(file.outputDirectory, JOB_FILE) };
+    const program = [...argv, ...file.arguments];
+    if (container === null) return { ...common, task: { kind: 'program', argv: program, env, ownEnv: own, setup: spec.setup } };
+    const { memoryBytes, timeMs } = attempt.resources;
+    const contained = containerArgv(container, {
+      argv: program,
+      directory: file.outputDirectory,
+      reads: [configDirectory, output, ...file.files.filter((path) => path.startsWith('/')).map((path) => dirname(path))],
+      env: { ...spec.env, ...own },
+      memoryBytes,
+      timeMs,
+    });
+    return { ...common, task: { kind: 'program', argv: contained, env, ownEnv: containerVariables(container, own), setup: spec.setup } };
   };
 
   const start = (key: JobKey, attempt: Attempt): RunningJob => {

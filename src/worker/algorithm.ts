@@ -75,7 +75,14 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
       config: job.configPath,
       chain: job.chain,
     };
-    const { problem } = await runProgram(command, jobFile, configDirectory, programEnvironment(), directory !== job.directory);
+    const { problem } = await runProgram(
+      command,
+      jobFile,
+      configDirectory,
+      programEnvironment(),
+      directory !== job.directory,
+      job.container,
+    );
     if (problem !== null) throw new CafError('CAF_ALGORITHM_FAILED', problem);
     return token;
   };

@@ -3,12 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, createWriteStream, openSync, readFileSync, statSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { ProgramContainer } from '../domain/algorithms-runner.ts';
 import { ALGORITHM_RESULTS, type AlgorithmResult, type Command } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { Run } from '../domain/iov.ts';
 import { readAllStats, readStat } from '../host/process-tree.ts';
 import type { PayloadQueue } from './commit.ts';
+import { containerArgv, containerVariables, runtimeEnvironment } from './container.ts';
 import { JOB_FILE, type JobData, type JobFile, RESULT_FILE, STDERR_FILE, STDOUT_FILE } from './contract.ts';
 import type { CollectedData } from './data.ts';
 import { expandArgv, type PlaceholderValues } from './placeholders.ts';
@@ -62,6 +64,7 @@ export async function runProgram(
   configDirectory: string,
   env: Readonly<Record<string, string | undefined>>,
   ownLogs: boolean,
+  container: ProgramContainer | null = null,
 ): Promise<ProgramEnd> {
   const directory = job.outputDirectory;
   const values: PlaceholderValues = {
@@ -71,15 +74,17 @@ export async function runProgram(
     iteration: job.iteration,
     parameters: job.parameters,
   };
-  const [program = '', ...rest] = expandArgv(command.argv, values);
   const jobFile = join(directory, JOB_FILE);
+  const expanded = expandArgv(command.argv, values);
+  const inside = container === null ? null : containedIn(container, expanded, job, configDirectory, jobFile);
+  const [program = '', ...rest] = inside === null ? expanded : inside.argv;
   await writeFile(`${jobFile}.new`, `${JSON.stringify(job, null, 2)}\n`);
   await rename(`${jobFile}.new`, jobFile);
   const logs = ownLogs ? [openSync(join(directory, STDOUT_FILE), 'a'), openSync(join(directory, STDERR_FILE), 'a')] : [];
   const ended = new Promise<string | null>((resolve) => {
     const child = spawn(program, rest, {
       cwd: directory,
-      env: { ...env, CAF_JOB: jobFile },
+      env: inside === null ? { ...env, CAF_JOB: jobFile } : { ...inside.env },
       // Not detached: it stays in the group and session of this child, so that whoever ends the one ends the other.
       stdio: ['ignore', logs[0] ?? 'inherit', logs[1] ?? 'inherit'],
     });
@@ -108,6 +113,28 @@ export async function runProgram(
   const lastLine = problem === null ? '' : lastLineOf(join(directory, STDERR_FILE));
   for (const log of [STDOUT_FILE, STDERR_FILE]) if (statSync(join(directory, log)).size === 0) await rm(join(directory, log));
   return { problem: problem === null || lastLine === '' ? problem : `${problem}; the last line of its stderr: ${lastLine}` };
+}
+
+/** The command and its environment that run a program in a container. Its limits are those of the strategy's child. */
+function containedIn(
+  container: ProgramContainer,
+  argv: readonly string[],
+  job: JobFile,
+  configDirectory: string,
+  jobFile: string,
+): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const own = { ...container.env, CAF_JOB: jobFile };
+  return {
+    argv: containerArgv(container, {
+      argv,
+      directory: job.outputDirectory,
+      reads: [configDirectory, container.results, ...job.files.map((file) => dirname(file))],
+      env: own,
+      memoryBytes: null,
+      timeMs: container.timeMs,
+    }),
+    env: { ...runtimeEnvironment(container, process.env), ...containerVariables(container, own) },
+  };
 }
 
 const signalHint = (number: number): string => {

@@ -54,6 +54,7 @@ describe('a config', () => {
       {
         "algorithms": [
           {
+            "container": null,
             "env": {},
             "executionTimeLimitMs": 3600000,
             "findBoundaries": null,
@@ -495,7 +496,7 @@ describe('a collection', () => {
         "calibrations.gain.collections.random.env: 'A=B' cannot be the name of an environment variable",
         "calibrations.gain.collections.random.env.NUL: a NUL byte cannot be passed on: remove it",
         "calibrations.gain.collections.random.setup: expected an array of lines of shell, found 'source env.sh'",
-        "calibrations.gain.collections.random.container: expected the name of an image, found ''",
+        "calibrations.gain.collections.random.container: expected an image such as 'tools:1.2' or './tools.sif', found ''",
       ]
     `);
   });
@@ -505,9 +506,22 @@ describe('a collection', () => {
     expect(problems(withCollection({ files: [], split: { arguments: [['a'], ['b']] } }))).toEqual([]);
   });
 
-  test('refuses a container on the local backend, which starts none', () => {
-    expect(problems(withCollection({ container: 'sim.sif' }))).toEqual([
-      'calibrations.gain.collections.random.container: the local backend starts no containers: remove it',
+  test('says what a program runs in: a path is an image of apptainer, a name one of podman', () => {
+    const container = (value: unknown) => firstCollection(withCollection({ container: value })).container;
+    expect(container('sim.sif')).toEqual({ runtime: 'apptainer', image: 'sim.sif', binds: [], options: [] });
+    expect(container('../images/sim')).toMatchObject({ runtime: 'apptainer' });
+    expect(container('group/sim:1.2')).toEqual({ runtime: 'podman', image: 'group/sim:1.2', binds: [], options: [] });
+    expect(container({ image: '/images/sim', runtime: 'charliecloud', binds: ['/cvmfs'] })).toMatchObject({ runtime: 'charliecloud' });
+    expect(problems(withCollection({ container: { images: 'sim', runtime: 'dcoker', binds: '/cvmfs' } }))).toMatchInlineSnapshot(`
+      [
+        "calibrations.gain.collections.random.container.images: there is no option 'images'; did you mean 'image'?",
+        "calibrations.gain.collections.random.container.image: expected an image such as 'tools:1.2' or './tools.sif', found nothing",
+        "calibrations.gain.collections.random.container.runtime: expected 'podman' or 'apptainer' or 'charliecloud', found 'dcoker'",
+        "calibrations.gain.collections.random.container.binds: expected an array of places such as ['/cvmfs:/cvmfs:ro'], found '/cvmfs'",
+      ]
+    `);
+    expect(problems(withCollection({ collect: () => undefined, container: 'sim' }))).toEqual([
+      'calibrations.gain.collections.random.container: a container is for programs, and collect is a function: write collect: command([...]), or remove it',
     ]);
   });
 
@@ -661,7 +675,7 @@ describe('an algorithm', () => {
       ),
     ).toMatchInlineSnapshot(`
       [
-        "calibrations.gain.algorithms.means.timeout: there is no option 'timeout'; the options are name, run, strategy, setup, findBoundaries, executionTimeLimit, env, resources",
+        "calibrations.gain.algorithms.means.timeout: there is no option 'timeout'; the options are name, run, strategy, setup, findBoundaries, executionTimeLimit, env, resources, container",
         "calibrations.gain.algorithms.means.run: expected a function or command([...]), found nothing",
         "calibrations.gain.algorithms.means.findBoundaries: expected a function or command([...]), found 'x'; a program is written command([...])",
         "calibrations.gain.algorithms.means.resources.core: there is no option 'core'; did you mean 'cores'?",

@@ -33,6 +33,7 @@ const algorithm: AlgorithmSpec = {
   executionTimeLimitMs: 3_600_000,
   env: {},
   resources: null,
+  container: null,
 };
 
 const calibration: CalibrationSpec = {
@@ -105,7 +106,10 @@ describe('all is redone when', () => {
       reason: 'option collect of random changed: <function> -> ["fit"]',
     },
     { change: withCollection({ env: { TOKEN: 'other' } }), reason: 'environment variable TOKEN of random changed' },
-    { change: withCollection({ container: 'image' }), reason: 'option container of random changed: null -> "image"' },
+    {
+      change: withCollection({ container: { runtime: 'podman', image: 'tools:1', binds: [], options: [] } }),
+      reason: 'option container of random changed: null -> {"binds":[],"image":"tools:1","options":[],"runtime":"podman"}',
+    },
     { change: withCalibration({ collections: [collection, { ...collection, name: 'cosmics' }] }), reason: 'collection cosmics added' },
     { change: withCalibration({ collections: [] }), reason: 'collection random removed' },
     {

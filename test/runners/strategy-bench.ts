@@ -143,6 +143,7 @@ export function createBench(): Bench {
         conditions: join(root, 'conditions'),
         requestedIov,
         ignoredRuns,
+        container: null,
         recorded,
       };
     },

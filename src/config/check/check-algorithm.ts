@@ -4,10 +4,11 @@ import { isCommand } from '../../domain/calibration.ts';
 import { singleIov } from '../../strategies/single-iov.ts';
 import { checkFits, readResources } from './check-backend.ts';
 import { NO_PROGRAM } from './check-collection.ts';
+import { readContainer } from './check-container.ts';
 import { option, type Place, type Problems, show } from './problems.ts';
 import { isTable, type Reader, read, readDuration, readEnv, readFunctionOrCommand, readRequired, readScope } from './readers.ts';
 
-const OPTIONS = new Set(['name', 'run', 'strategy', 'setup', 'findBoundaries', 'executionTimeLimit', 'env', 'resources']);
+const OPTIONS = new Set(['name', 'run', 'strategy', 'setup', 'findBoundaries', 'executionTimeLimit', 'env', 'resources', 'container']);
 const STRATEGIES = ['singleIov', 'simpleRunByRun', 'sequentialRunByRun', 'sequentialBoundaries'];
 const DEFAULT_TIME_LIMIT_MS = 3_600_000;
 
@@ -51,6 +52,7 @@ export function checkAlgorithm(value: unknown, backend: BackendSpec, place: Plac
     executionTimeLimitMs: read(scope, 'executionTimeLimit', readDuration, DEFAULT_TIME_LIMIT_MS),
     env: read(scope, 'env', readEnv, {}),
     resources,
+    container: readContainer(scope, 'run'),
   };
 }
 

@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import type { BackendSpec, CollectionSpec, RunsOfFile, Split } from '../../domain/calibration.ts';
 import { checkFits, DEFAULT_RESOURCES, readResources } from './check-backend.ts';
+import { readContainer } from './check-container.ts';
 import { option, type Place, type Problems, show } from './problems.ts';
 import {
   isTable,
@@ -38,7 +39,6 @@ const readFiles = readList("an array of globs and paths such as ['data/*.csv']",
 const readGranularity = readChoice(['run', 'all']);
 const readRetries = readWhole('a whole number of retries', 0);
 const readSetup = readList('an array of lines of shell', readWord);
-const readContainer = readText('the name of an image');
 
 /** Undefined when it is no collection at all; otherwise what can be used of it, so that all problems are found. */
 export function checkCollection(
@@ -68,19 +68,12 @@ export function checkCollection(
     retries: read(scope, 'retries', readRetries, 2),
     env: read(scope, 'env', readEnv, {}),
     setup: read(scope, 'setup', readSetup, []),
-    container: checkContainer(read(scope, 'container', readContainer, null), backend, place, problems),
+    container: readContainer(scope, 'collect'),
   };
 }
 
 /** Stands in for a missing collect or run while the rest is checked; a spec with a problem is never handed out. */
 export const NO_PROGRAM = { kind: 'command', argv: [] } as const;
-
-/** An option that does nothing would be a lie: on this machine nothing starts containers. */
-function checkContainer(container: string | null, backend: BackendSpec, place: Place, problems: Problems): string | null {
-  if (container !== null && backend.kind === 'local')
-    problems.report(option(place, 'container'), 'the local backend starts no containers: remove it');
-  return container;
-}
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 

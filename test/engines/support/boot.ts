@@ -17,7 +17,7 @@ export const ENGINES = {
 export type EngineName = keyof typeof ENGINES;
 export const ENGINE_NAMES = Object.keys(ENGINES) as readonly EngineName[];
 
-const ENGINE_ROOT = process.env.ENGINE_ROOT ?? '/var/lib/engines';
+export const ENGINE_ROOT = process.env.ENGINE_ROOT ?? '/var/lib/engines';
 export const commandsOf = (name: EngineName): string => join(ENGINE_ROOT, ENGINES[name].folder, 'bin');
 
 export interface Said {
