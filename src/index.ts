@@ -34,6 +34,7 @@ export {
   local,
   type PayloadOptions,
   type StrategyOptions,
+  slurm,
 } from './config/define.ts';
 export type {
   AlgorithmOptions,

@@ -32,9 +32,14 @@ export interface JobSubmission extends JobKey {
 export type AttemptEnd =
   | { readonly how: 'exited'; readonly code: number; readonly usage: Usage }
   | { readonly how: 'signalled'; readonly signal: string; readonly usage: Usage }
-  | { readonly how: 'out-of-memory'; readonly limitBytes: number; readonly usedBytes: number; readonly usage: Usage }
+  | { readonly how: 'out-of-memory'; readonly limitBytes: number; readonly usedBytes: number | null; readonly usage: Usage }
   | { readonly how: 'time-limit'; readonly limitMs: number; readonly usage: Usage }
   | { readonly how: 'cancelled'; readonly usage: Usage }
+  /** By somebody else than caf. `by` = who, in words; null = not known. */
+  | { readonly how: 'removed'; readonly by: string | null; readonly usage: Usage }
+  | { readonly how: 'preempted'; readonly usage: Usage }
+  /** Its machine failed, or its engine has forgotten it. */
+  | { readonly how: 'node-lost'; readonly detail: string; readonly usage: Usage }
   /** It could not be started: the program was not found, is not executable, or the system refused. */
   | { readonly how: 'not-started'; readonly message: string }
   /** It is gone and nobody saw its exit status (an adopted process). */
@@ -56,13 +61,24 @@ export interface Admission {
 
 export interface Backend {
   readonly name: string;
+  /** What jobs inherit, before the environment of their collection. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** How many jobs one collection should keep in hand: a little more than can be admitted at once. */
+  readonly window: number;
+  /** True when jobs live on by themselves: when caf stops, they are left, not waited for. */
+  readonly isRemote: boolean;
   /** Null when a job with these resources fits; otherwise a sentence why it never can. Asked at start. */
   refuses(resources: Resources): string | null;
   /** First come, first served. Rejects with an AbortError when `signal` aborts first. */
   admit(resources: Resources, signal: AbortSignal): Promise<Admission>;
   submit(submission: JobSubmission): RunningJob;
-  /** Finds an attempt that an earlier invocation started: null when it is known to be gone. */
-  adopt(submission: JobSubmission, handle: JobHandle): RunningJob | null;
+  /** After an attempt was accepted or given up: files of the backend's own in its directory are removed. */
+  forget(directory: string): void;
+  /**
+   * Finds an attempt that an earlier invocation started: null when it is known to be gone. `handle` null = nothing was written down,
+   * but it may have been started: it is looked for.
+   */
+  adopt(submission: JobSubmission, handle: JobHandle | null): RunningJob | null;
   /** Lets running jobs live on (they are adopted by the next invocation) and frees everything else. */
   close(): Promise<void>;
 }

@@ -36,14 +36,15 @@ export type SubmitAnswer =
   | { readonly how: 'accepted'; readonly id: string }
   /** Certainly not accepted, and asking again will not help: an option is wrong. */
   | { readonly how: 'refused'; readonly message: string }
-  /** Certainly not accepted, but it may be later: a limit is reached, the engine cannot be reached. */
-  | { readonly how: 'later'; readonly message: string }
+  /** Not accepted, but it may be later: a limit of jobs is reached (`full`), or the engine could not be reached. */
+  | { readonly how: 'later'; readonly full: boolean; readonly message: string }
   /** It may have been accepted: it has to be searched for before it is tried again. */
   | { readonly how: 'unclear'; readonly message: string };
 
 /** How the engine says that a task ended. What the task itself has written down about its end goes before, where they do not contradict. */
 export type EngineEnd =
-  | { readonly how: 'exited'; readonly code: number }
+  /** `code` null = not said here: the history says it. */
+  | { readonly how: 'exited'; readonly code: number | null }
   /** For instance `SIGKILL`. */
   | { readonly how: 'signalled'; readonly signal: string }
   | { readonly how: 'out-of-memory' }
@@ -73,6 +74,8 @@ export interface EngineTask {
   readonly id: string;
   /** The name of its array, where the answer has it. */
   readonly name: string | null;
+  /** What the engine's own log calls it; null = the same, or not known. */
+  readonly inLog: string | null;
   readonly state: EngineState;
 }
 
@@ -97,15 +100,19 @@ export interface BatchEngine<Site = unknown> {
   readonly limits: { readonly argv: Argv; read(answer: CommandResult): EngineLimits | null; readonly fallback: EngineLimits } | null;
   /** Expression of POSIX shell for a task's number within the script, for instance `$SLURM_ARRAY_TASK_ID`. */
   readonly taskNumber: string;
+  /** True where the engine ends a job by a signal to its script alone: the script then passes it on. */
+  readonly signalsScriptOnly: boolean;
   /** Variables that the engine sets for a task and that programs may need: names, or a prefix and `*`. They are passed on, nothing else is. */
   readonly passes: readonly string[];
-  /** Variables with this prefix belong to a job around caf, and are hidden from the engine's commands, but for `keeps`. */
-  readonly hides: { readonly prefix: string; readonly keeps: readonly string[] } | null;
+  /** Variables of caf's environment that the engine's commands get, beside PATH, HOME, USER, LOGNAME and SHELL: names, or a prefix and `*`. Nothing else is handed on to jobs by them. */
+  readonly needs: readonly string[];
 
   submit(request: ArrayRequest<Site>): SubmitText;
   readSubmit(answer: CommandResult): SubmitAnswer;
   /** Id of a task of an array of this id. */
   taskId(array: string, number: number): string;
+  /** The array of a task, by their ids. */
+  arrayOf(task: string): string;
   /** One command for all that this user has in the queue, and that ended a moment ago where the engine keeps that. */
   queue(user: string): Argv;
   readQueue(answer: CommandResult): EngineAnswer;
@@ -118,6 +125,6 @@ export interface BatchEngine<Site = unknown> {
   cancel(tasks: readonly string[]): Argv;
   /** True when the wish has arrived. What has gone already counts as arrived. */
   readCancel(answer: CommandResult): boolean;
-  /** What of the engine's own log (see `ArrayRequest.log`) changes its verdict on a task, for instance a kill for memory; null = nothing. */
-  endInLog(log: string, id: string): EngineEnd | null;
+  /** What of the engine's own log (see `ArrayRequest.log`) changes its verdict on a task, for instance a kill for memory; null = nothing. `inLog`: as in EngineTask. */
+  endInLog(log: string, inLog: string): EngineEnd | null;
 }

@@ -1,4 +1,5 @@
 // The one door to execa: short commands whose output is read, of engines, containers and probes. Jobs never go through here.
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 
 export interface CommandResult {
@@ -13,24 +14,33 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Default 10,000. */
   readonly timeoutMs?: number;
+  /** Absolute path of a file that the command itself writes its standard output to: it is there also when caf is killed meanwhile. */
+  readonly stdoutFile?: string;
 }
 
 /** An argument vector, never a shell string. Never rejects: how it ended is part of the answer. */
 export async function runCommand([program = '', ...rest]: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const { env = process.env, timeoutMs = 10_000 } = options;
-  const result = await execa(program, rest, {
+  const { env = process.env, timeoutMs = 10_000, stdoutFile } = options;
+  const fd = stdoutFile === undefined ? null : openSync(stdoutFile, 'w');
+  const running = execa(program, rest, {
     env,
     extendEnv: false,
     reject: false,
     stdin: 'ignore',
+    // A descriptor is allowed here; only the types of execa do not know it beside `env`.
+    stdout: (fd ?? 'pipe') as 'pipe',
     timeout: timeoutMs,
     killDescendants: true,
+    // The queue of a big site.
+    maxBuffer: 2 ** 30,
   });
+  if (fd !== null) closeSync(fd);
+  const result = await running;
   return {
     ended: endOf(result),
     exitCode: result.exitCode ?? null,
-    stdout: result.stdout,
-    stderr: result.stderr,
+    stdout: stdoutFile === undefined ? String(result.stdout ?? '') : readFileSync(stdoutFile, 'utf8'),
+    stderr: String(result.stderr ?? ''),
   };
 }
 

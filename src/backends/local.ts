@@ -4,7 +4,7 @@ import { totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isEngineJob, type JobHandle, type ProcessIdentity } from '../domain/job.ts';
-import { processesWritingTo } from '../host/find-process.ts';
+import { findProcessWritingTo, processesWritingTo } from '../host/find-process.ts';
 import { isSameProcess, ownIdentity } from '../host/process-identity.ts';
 import { type ProcessStat, readStat } from '../host/process-tree.ts';
 import { JOB_FILE, RESULT_FILE, STDOUT_FILE } from '../worker/contract.ts';
@@ -151,6 +151,9 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
 
   return {
     name: 'local',
+    environment: process.env as Readonly<Record<string, string>>,
+    window: slots + 2,
+    isRemote: false,
     refuses: line.refuses,
     admit: line.admit,
     submit(submission) {
@@ -159,8 +162,10 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
         ? submitProgram(submission, withSetup(task.argv, task.setup), task.env, task.ownEnv)
         : submitFunction(submission, task.configPath, task.env, task.setup);
     },
-    adopt(submission, identity) {
-      if (isEngineJob(identity) || !isSameProcess(identity)) return null;
+    forget: () => undefined,
+    adopt(submission, handle) {
+      const identity = handle ?? processOf(submission.directory);
+      if (identity === null || isEngineJob(identity) || !isSameProcess(identity)) return null;
       const leader = readStat(identity.pid);
       if (leader === null || leader.startTicks !== identity.startTicks) return null;
       // A program has run since it started; for how long a warm child has been at this job is not known.
@@ -176,6 +181,16 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
       await Promise.all([launcher.close(), pool.close()]);
     },
   };
+}
+
+/** The process that writes to the log of an attempt; null = none, or its directory was never made. */
+export function processOf(directory: string): ProcessIdentity | null {
+  try {
+    return findProcessWritingTo(join(realpathSync(directory), STDOUT_FILE));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 function notStarted(failure: Promise<unknown>, argv: readonly string[], directory: string, env: Env): RunningJob {

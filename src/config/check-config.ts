@@ -46,11 +46,14 @@ export function checkConfig(raw: unknown, context: CheckContext): Result<Campaig
   const scope = readScope(raw, OPTIONS, ROOT, problems, 'a config made by defineConfig');
   if (scope === undefined) return err(problems.list);
   const directory = dirname(context.configPath);
+  const kind =
+    context.backendOverride === undefined ? undefined : readBackendKind(context.backendOverride, option(ROOT, 'backend'), problems);
   const backends = { cores: context.cores ?? availableParallelism(), slots: context.slotsOverride };
-  if (context.backendOverride !== undefined) readBackendKind(context.backendOverride, option(ROOT, 'backend'), problems);
+  // For calibrations that do not say themselves.
+  const ofAll = { ...backends, kind };
   const iov = context.iov ?? read(scope, 'iov', readIov, null);
   const defaults: CalibrationDefaults = {
-    backend: read(scope, 'backend', readBackend(backends), defaultBackend(backends)),
+    backend: read(scope, 'backend', readBackend(ofAll), defaultBackend(ofAll)),
     readBackend: readBackend(backends),
     readDatabases: readDatabases(directory),
     iov,

@@ -1,11 +1,11 @@
-// What a config is written with: defineConfig, defineCalibration, definePayload, defineStrategy, command and local. None of them ever throws.
+// What a config is written with: defineConfig, defineCalibration, definePayload, defineStrategy, command and the backends. None of them ever throws.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { AlgorithmResult, Command, Granularity } from '../domain/calibration.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import type { Strategy } from '../strategies/strategy.ts';
 import { captureCallSite, DEFINED_AT } from './call-site.ts';
 import type { FilePayload, ValuePayload } from './contexts.ts';
-import type { Calibration, CalibrationOptions, Config, ConfigOptions, LocalBackend } from './options.ts';
+import type { Calibration, CalibrationOptions, Config, ConfigOptions, LocalBackend, SlurmBackend } from './options.ts';
 import { registerPayload } from './payload-registry.ts';
 
 /** Marks what defineConfig returns; Symbol.for, so that two copies of the package agree. */
@@ -93,6 +93,13 @@ export const command = (argv: readonly string[]): Command => ({ kind: 'command',
  * Jobs on this machine. `slots` = cores for all jobs together, default all of them; `memory` such as `'16 GB'`, default not limited; a job's
  * stdout and stderr are cut beyond `maxLogSize`, default `'1 GiB'`. */
 export const local = (options: Omit<LocalBackend, 'kind'> = {}): LocalBackend => ({ ...options, kind: 'local' });
+
+/**
+ * Jobs on a Slurm cluster, as arrays. Time, memory and cores are the collection's `resources`; what is left out is left to the site.
+ * The results directory must be on a file system that the nodes see under the same path.
+ * @example slurm({ partition: 'short', account: 'belle', modules: ['root/6.30'] })
+ */
+export const slurm = (options: Omit<SlurmBackend, 'kind'> = {}): SlurmBackend => ({ ...options, kind: 'slurm' });
 
 export interface StrategyOptions {
   readonly name: string;

@@ -101,7 +101,46 @@ export interface LocalBackend {
   readonly maxLogSize?: string | undefined;
 }
 
-export type BackendOption = LocalBackend;
+/** What all batch backends have. Nothing of caf's environment reaches jobs but what is named here or in a collection. */
+export interface BatchOptions {
+  /** Environment of all jobs; a collection's `env` goes before it. Default `{}`: PATH is that of a bare system. */
+  readonly env?: Env | undefined;
+  /** Environment modules to load before each program, such as `['root/6.30']`. Default none. */
+  readonly modules?: readonly string[] | undefined;
+  /** Lines of shell to source before each program, after the modules and before the collection's. Default none. */
+  readonly setup?: readonly string[] | undefined;
+  /** A directory on the nodes, in which each job gets a TMPDIR of its own that is removed after it. Default: as the site has it. */
+  readonly scratch?: string | undefined;
+  /** The most jobs of a campaign in the queue, running ones among them. Default 4000. */
+  readonly maxJobs?: number | undefined;
+  /** The most jobs in one array job. Default: as many as the engine allows. */
+  readonly maxArray?: number | undefined;
+  /** Default 20. One submission is an array of many jobs. */
+  readonly submitsPerMinute?: number | undefined;
+  /** The least time between two queries of the queue, such as `'30 s'`; it grows to a minute while nothing changes. Default `'5 s'`. */
+  readonly pollInterval?: string | undefined;
+  /** How late the file system may show what a job has written, such as `'2 min'`. Default `'30 s'`. */
+  readonly fileDelay?: string | undefined;
+}
+
+/** Made by `slurm()`. */
+export interface SlurmBackend extends BatchOptions {
+  readonly kind: 'slurm';
+  readonly partition?: string | undefined;
+  readonly account?: string | undefined;
+  readonly qos?: string | undefined;
+  /** Features a node must have. */
+  readonly constraint?: string | undefined;
+  readonly reservation?: string | undefined;
+  /** Each job gets a whole node. Default false. */
+  readonly exclusive?: boolean | undefined;
+  /** GPUs of each job: a number, or a type and a number such as `'a100:2'`. Default none. */
+  readonly gpus?: number | string | undefined;
+  /** Further options of sbatch, each one word such as `'--licenses=root:1'`. Default none. */
+  readonly directives?: readonly string[] | undefined;
+}
+
+export type BackendOption = LocalBackend | SlurmBackend;
 
 /** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
 export interface CalibrationOptions<

@@ -5,7 +5,7 @@ import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import { type Iov, parseIov } from '../domain/iov.ts';
 import { err, ok, type Result } from '../domain/result.ts';
-import { BACKENDS, readBackendKind } from './check/check-backend.ts';
+import { readBackendKind } from './check/check-backend.ts';
 import { Problems } from './check/problems.ts';
 import { isTable } from './check/readers.ts';
 import type { CheckContext, ConfigProblem } from './check-config.ts';
@@ -52,7 +52,7 @@ export function resolveSettings(input: SettingsInput): Result<Settings, readonly
     const text = env[variable];
     return text === undefined || text === '' ? undefined : setting(parse(text, variable), 'environment', variable);
   };
-  const parseKind = (text: string, name: string) => readBackendKind(text, { parent: null, key: name }, problems);
+  const parseKind = (text: string, name: string): string | undefined => readBackendKind(text, { parent: null, key: name }, problems);
   const parseSlots = (text: string, name: string) => {
     if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
     problems.expected({ parent: null, key: name }, 'a whole number of slots, at least 1', text);
@@ -78,7 +78,7 @@ export function resolveSettings(input: SettingsInput): Result<Settings, readonly
     backend:
       given(flags.backend, '--backend', 'CAF_BACKEND', parseKind) ??
       inConfig(backend.kind, 'backend', (kind) => (typeof kind === 'string' ? kind : undefined)) ??
-      byDefault(BACKENDS[0]),
+      byDefault('local'),
     slots:
       given(undefined, '', 'CAF_SLOTS', parseSlots) ??
       inConfig(backend.slots, 'backend.slots', (slots) => (typeof slots === 'number' ? slots : undefined)) ??

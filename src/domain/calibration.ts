@@ -113,7 +113,7 @@ export interface AlgorithmSpec {
   readonly container: Container | null;
 }
 
-export interface BackendSpec {
+export interface LocalSpec {
   readonly kind: 'local';
   readonly slots: number;
   /** Bytes for all jobs together; null = not limited. */
@@ -121,6 +121,48 @@ export interface BackendSpec {
   /** A longer stdout or stderr of a job is cut; absent = 1 GiB. */
   readonly maxLogBytes?: number;
 }
+
+/** What every batch engine has, whatever the site. */
+export interface BatchSpec {
+  /** Environment of all jobs; a collection's goes before it. Nothing else is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Environment modules to load before a program. */
+  readonly modules: readonly string[];
+  /** Lines of shell to source before a program, after the modules. */
+  readonly setup: readonly string[];
+  /** A directory on the nodes for temporary files, made for each job and removed after it (TMPDIR); null = as the site has it. */
+  readonly scratch: string | null;
+  /** The most jobs of this campaign in the queue at any time, running ones among them. */
+  readonly maxJobs: number;
+  /** The most jobs submitted by one command; null = as many as the engine allows. */
+  readonly maxArray: number | null;
+  readonly submitsPerMinute: number;
+  /** The least time between two queries of the queue; it grows while nothing changes. */
+  readonly pollMs: number;
+  /** How long the file system may be late with what a job wrote. */
+  readonly settleMs: number;
+}
+
+/** What Slurm is told about the site. Null = left to the site. */
+export interface SlurmSite {
+  readonly partition: string | null;
+  readonly account: string | null;
+  readonly qos: string | null;
+  readonly constraint: string | null;
+  readonly reservation: string | null;
+  readonly exclusive: boolean;
+  /** A number, or a type and a number: `a100:2`. */
+  readonly gpus: string | null;
+  /** Further options of sbatch, each a word such as `--licenses=root:1`. */
+  readonly directives: readonly string[];
+}
+
+export interface SlurmSpec extends BatchSpec {
+  readonly kind: 'slurm';
+  readonly site: SlurmSite;
+}
+
+export type BackendSpec = LocalSpec | SlurmSpec;
 
 export interface SourceLocation {
   readonly file: string;

@@ -18,6 +18,7 @@ export const FAILURE_CAUSES = [
   'time-limit',
   'node-lost',
   'preempted',
+  'removed',
   'bad-result',
   'bad-input',
   'disk-full',
@@ -26,6 +27,7 @@ export const FAILURE_CAUSES = [
 /**
  * Why an attempt failed. `bad-input`: an input file is missing or unreadable, not retried blindly.
  * `disk-full`: nothing can be written where it works, not retried before somebody makes space. `bad-result`: it ended, but its result or outputs are not as agreed. `node-lost` and `preempted` do not count against retries.
+ * `removed`: somebody ended it with the engine's own commands, and would not like to see it again.
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 

@@ -55,7 +55,18 @@ function judge(end: AttemptEnd, facts: AttemptFacts): Verdict {
     case 'time-limit':
       return failed('time-limit', `it ran longer than its time limit of ${formatDuration(end.limitMs)}`);
     case 'out-of-memory':
-      return failed('out-of-memory', `it used ${formatSize(end.usedBytes)} of memory; its limit is ${formatSize(end.limitBytes)}`);
+      return failed(
+        'out-of-memory',
+        end.usedBytes === null
+          ? `it used more memory than its limit of ${formatSize(end.limitBytes)}`
+          : `it used ${formatSize(end.usedBytes)} of memory; its limit is ${formatSize(end.limitBytes)}`,
+      );
+    case 'removed':
+      return failed('removed', `it was cancelled, not by caf${end.by === null ? '' : ` but by ${end.by}`}; caf run starts it again`);
+    case 'preempted':
+      return failed('preempted', 'it had to make room for another job');
+    case 'node-lost':
+      return failed('node-lost', end.detail);
     case 'signalled':
       return judgeCrash(facts, 'signal', `it was ended by ${signalText(end.signal)}`);
     case 'exited':
@@ -154,6 +165,7 @@ export function retryDecision(
   switch (outcome.cause) {
     case 'bad-input':
     case 'disk-full':
+    case 'removed':
       return null;
     case 'out-of-memory':
       return { resources: { ...resources, memoryBytes: Math.ceil(resources.memoryBytes * 1.5) }, counts: true };

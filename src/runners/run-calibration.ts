@@ -87,7 +87,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
           chain,
           conditions,
           parameters: parametersOf(chainOf(hands, spec, iteration).lock, fileRunsOf(collection.files)[0] ?? null),
-          window: spec.backend.slots + 2,
+          window: backend.window,
         };
         return { collection, outcome: await runCollection(hands, run, spec.quorum) };
       }),

@@ -1,17 +1,16 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
 import { join } from 'node:path';
 import { createActor } from 'xstate';
-import type { Backend } from '../backends/backend.ts';
-import { createLocalBackend } from '../backends/local.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
-import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
+import type { CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
 import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
 import { objectsOf, removeHalfStored } from '../payloads/store.ts';
+import { createBackends } from './backends.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
@@ -40,7 +39,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   const stop = new AbortController();
   const leave = new AbortController();
   const cancel = new AbortController();
-  const backends = new Map<string, Backend>();
+  const backends = createBackends({ spec, children: request.children, emit });
   const hands: Hands = {
     spec,
     plan,
@@ -54,19 +53,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     leave: leave.signal,
     cancel: cancel.signal,
     running: new Set(),
-    backendFor: (wanted: BackendSpec) => {
-      const key = JSON.stringify(wanted);
-      const found =
-        backends.get(key) ??
-        createLocalBackend({
-          ...wanted,
-          childUrl: request.children.collector,
-          launcherUrl: request.children.launcher,
-          compileCache: compileCacheDirectory(process.env),
-        });
-      backends.set(key, found);
-      return found;
-    },
+    backendFor: backends.for,
   };
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
@@ -156,7 +143,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     });
     actor.start();
     actor.send({ type: 'campaign.begin' });
-  }).finally(() => Promise.all([...backends.values()].map((backend) => backend.close())));
+  }).finally(backends.close);
 
   journal.append({ kind: 'invocation.ended', outcome: output.outcome });
   journal.commit();

@@ -65,12 +65,16 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
         resolve();
       };
       const cancel = () => actor.send({ type: 'job.cancel' });
+      // On a batch engine jobs live on by themselves: nobody waits for them when caf is to stop, unless they are to be cancelled.
+      const leaveAtStop = () => setImmediate(() => hands.cancel.aborted || leave());
       hands.leave.addEventListener('abort', leave, { once: true });
       hands.cancel.addEventListener('abort', cancel, { once: true });
+      if (run.backend.isRemote) hands.stop.addEventListener('abort', leaveAtStop, { once: true });
       actor.subscribe({
         complete: () => {
           hands.leave.removeEventListener('abort', leave);
           hands.cancel.removeEventListener('abort', cancel);
+          hands.stop.removeEventListener('abort', leaveAtStop);
           // stop() completes too, without an output.
           if (actor.getSnapshot().status !== 'done') return;
           const { key, outcome } = actor.getSnapshot().output as JobOutput;

@@ -17,7 +17,6 @@ import type { PlannedCollection } from './campaign-plan.ts';
 import { resolveImage } from './check-container.ts';
 import { attemptPath, type Hands, jobPath } from './hands.ts';
 import { judgeAttempt, retryDecision } from './judge-attempt.ts';
-import { handleOfAttempt } from './leftover-jobs.ts';
 import { fileRunsOf } from './runs-of-files.ts';
 
 /** What all jobs of one collection in one iteration share. */
@@ -43,8 +42,8 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   const container = spec.container === null ? null : resolveImage(spec.container, configDirectory);
   const env =
     container === null
-      ? { ...(process.env as Record<string, string>), ...spec.env }
-      : { ...runtimeEnvironment(container, process.env), ...containerVariables(container, spec.env) };
+      ? { ...run.backend.environment, ...spec.env }
+      : { ...runtimeEnvironment(container, run.backend.environment), ...containerVariables(container, spec.env) };
   const admissions = new Map<number, Admission>();
 
   const release = (job: number) => {
@@ -146,12 +145,13 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
             sendBack(broken(error, facts.directory));
           }
         };
-        const begin = (running: RunningJob, isNew: boolean) => {
+        const begin = (running: RunningJob, isWritten: boolean) => {
           hands.running.add(name);
           receive(() => void running.cancel());
           running.started
             .then((handle) => {
-              if (isNew && handle !== null) hands.journal.append({ kind: 'attempt.spawned', ...key, attempt: attempt.attempt, handle });
+              if (!isWritten && handle !== null)
+                hands.journal.append({ kind: 'attempt.spawned', ...key, attempt: attempt.attempt, handle });
               sendBack({ type: 'attempt.spawned', handle });
               return running.ended;
             })
@@ -165,11 +165,11 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         };
         try {
           if (input.adopt === null) {
-            begin(start(key, attempt), true);
+            begin(start(key, attempt), false);
             return;
           }
           const running = adopt(key, attempt, input.adopt);
-          if (running !== null) begin(running, false);
+          if (running !== null) begin(running, input.adopt.handle !== null);
           else if (existsSync(join(facts.directory, RESULT_FILE))) {
             sendBack({ type: 'attempt.spawned', handle: null });
             end({ how: 'unknown', usage: { seconds: 0, maxRssBytes: null } });
@@ -183,6 +183,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       acceptAttempt: fromPromise(async ({ input }) => {
         hands.journal.commit();
         const from = join(output, input.attempt.directory);
+        run.backend.forget(from);
         const to = join(output, jobPath(input.key));
         try {
           rename(from, to);
@@ -198,11 +199,9 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   });
 
   function adopt(key: JobKey, attempt: Attempt, { handle }: Adoption): RunningJob | null {
-    const found = handleOfAttempt(output, { directory: attempt.directory, handle });
-    if (found === null) return null;
     // Its slot is taken in the order of adoption; a job that ends before its turn gives it back at once.
     let ended = false;
-    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), found);
+    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), handle);
     if (running === null) return null;
     run.backend.admit(attempt.resources, hands.stop).then(
       (admission) => (ended ? admission.release() : admissions.set(key.job, admission)),

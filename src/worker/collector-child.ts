@@ -1,4 +1,4 @@
-// A warm child process for function collectors: loads the config once, then does one job after the other as caf sends them.
+// A child process for function collectors: loads the config once, then does one job after the other as caf sends them; or, without a caf, the one that CAF_JOB names.
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { UserFunction } from '../domain/calibration.ts';
@@ -51,6 +51,9 @@ process.on('exit', (code) => {
   const what = isCollecting ? 'collect called process.exit' : 'the process was ended while the config was being loaded, with process.exit';
   writeResult(current.job, failureResult(current.job, new Error(`${what}(${code})`)));
 });
+
+// On a node of a batch engine nobody sends anything.
+if (process.send === undefined && process.env.CAF_JOB !== undefined) void doJob(process.env.CAF_JOB);
 
 async function doJob(jobFile: string): Promise<void> {
   const job = JSON.parse(readFileSync(jobFile, 'utf8')) as JobFile;

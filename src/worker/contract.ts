@@ -11,8 +11,11 @@ export const RESULT_FILE = 'result.json';
 export const RECORDS_FILE = 'records.ndjson';
 export const STDOUT_FILE = 'stdout';
 export const STDERR_FILE = 'stderr';
+/** Of a job of a batch engine: there while it runs, and how it ended. */
+export const STARTED_FILE = 'batch.started';
+export const ENDED_FILE = 'batch.ended';
 /** Files that are caf's own: they never match `outputs`. */
-export const OWN_FILES: readonly string[] = [JOB_FILE, RESULT_FILE, RECORDS_FILE, STDOUT_FILE, STDERR_FILE];
+export const OWN_FILES: readonly string[] = [JOB_FILE, RESULT_FILE, RECORDS_FILE, STDOUT_FILE, STDERR_FILE, STARTED_FILE, ENDED_FILE];
 
 /** One member of the chain a job may read. Highest priority first. */
 export interface ChainMember {

@@ -809,12 +809,12 @@ describe('the backend', () => {
       slots: 2,
       memoryBytes: 8e9,
     });
-    expect(spec(config({ backend: local({ slots: 2 }) }), { slotsOverride: 3 }).calibrations[0]?.backend.slots).toBe(3);
+    expect(spec(config({ backend: local({ slots: 2 }) }), { slotsOverride: 3 }).calibrations[0]?.backend).toMatchObject({ slots: 3 });
     expect(
       spec(config({ calibrations: [calibration({ backend: local({ slots: 1 }) }), calibration({ name: 'b' })] })).calibrations.map(
-        ({ backend }) => backend.slots,
+        ({ backend }) => backend,
       ),
-    ).toEqual([1, 4]);
+    ).toMatchObject([{ slots: 1 }, { slots: 4 }]);
   });
 
   test('is refused when it is none', () => {
@@ -830,7 +830,7 @@ describe('the backend', () => {
       [
         "backend: expected a backend such as local({ slots: 4 }), found the function local; call it: local()",
         "backend: expected a backend such as local({ slots: 4 }), found 'local'",
-        "backend.kind: no backend is called 'slrum'; there is local",
+        "backend.kind: no backend is called 'slrum'; did you mean 'slurm'?",
         "backend.kind: no backend is called 'Local'; did you mean 'local'?",
         "backend.slots: expected a whole number of slots, at least 1, found 0",
         "backend.memory: expected a size such as '2 GB', found 8",

@@ -28,6 +28,7 @@ describe('define functions', () => {
         "sequentialRunByRun",
         "simpleRunByRun",
         "singleIov",
+        "slurm",
       ]
     `);
   });

@@ -139,6 +139,7 @@ describe('another attempt', () => {
       'time-limit': [2e9, 5_400_000, true],
       'node-lost': [2e9, 3_600_000, false],
       preempted: [2e9, 3_600_000, false],
+      removed: null,
       'bad-result': [2e9, 3_600_000, true],
       'bad-input': null,
       'disk-full': null,

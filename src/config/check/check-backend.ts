@@ -1,26 +1,54 @@
 // Checks a backend and the resources of jobs, and whether a job can ever fit.
-import type { BackendSpec, Resources } from '../../domain/calibration.ts';
+import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/calibration.ts';
 import { formatSize } from '../../domain/quantity.ts';
-import { option, type Place, type Problems, show } from './problems.ts';
-import { isTable, type Reader, read, readDuration, readScope, readSize, readWhole } from './readers.ts';
-
-export const BACKENDS = ['local'] as const;
+import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
+import { option, type Place, Problems, show } from './problems.ts';
+import {
+  isTable,
+  type Reader,
+  read,
+  readBoolean,
+  readDuration,
+  readList,
+  readScope,
+  readSize,
+  readText,
+  readWhole,
+  type Scope,
+} from './readers.ts';
 
 export interface BackendDefaults {
   /** Cores of this machine. */
   readonly cores: number;
   /** From CAF_SLOTS: wins over the config. */
   readonly slots?: number | undefined;
+  /** From --backend or CAF_BACKEND: wins over the config. */
+  readonly kind?: BackendSpec['kind'] | undefined;
 }
 
-export const defaultBackend = (defaults: BackendDefaults): BackendSpec => ({
-  kind: 'local',
-  slots: defaults.slots ?? defaults.cores,
-  memoryBytes: null,
-});
+/** How each kind of backend is read: its options, and what they become. */
+const KINDS: {
+  readonly [Kind in BackendSpec['kind']]: {
+    readonly options: readonly string[];
+    readonly example: string;
+    readonly read: (scope: Scope, defaults: BackendDefaults) => Extract<BackendSpec, { kind: Kind }>;
+  };
+} = {
+  local: { options: ['slots', 'memory', 'maxLogSize'], example: 'local({ slots: 4 })', read: readLocal },
+  slurm: {
+    options: [...BATCH_OPTIONS, 'partition', 'account', 'qos', 'constraint', 'reservation', 'exclusive', 'gpus', 'directives'],
+    example: "slurm({ partition: 'short' })",
+    read: readSlurm,
+  },
+};
 
-const LOCAL_OPTIONS = new Set(['kind', 'slots', 'memory', 'maxLogSize']);
-const RESOURCES = new Set(['cores', 'memory', 'time']);
+export const BACKENDS = Object.keys(KINDS) as readonly BackendSpec['kind'][];
+
+export function defaultBackend(defaults: BackendDefaults): BackendSpec {
+  const scope: Scope = { value: {}, place: { parent: null, key: 'backend' }, problems: new Problems() };
+  return KINDS[defaults.kind ?? 'local'].read(scope, defaults);
+}
+
 const readSlots = readWhole('a whole number of slots', 1);
 
 export const readBackendKind: Reader<BackendSpec['kind']> = (value, place, problems) => {
@@ -36,25 +64,64 @@ export const readBackend =
   (defaults: BackendDefaults): Reader<BackendSpec> =>
   (value, place, problems) => {
     if (!isTable(value) || typeof value.kind !== 'string') {
-      const advice = typeof value === 'function' && value.name === 'local' ? '; call it: local()' : '';
-      problems.report(place, `expected a backend such as local({ slots: 4 }), found ${show(value)}${advice}`);
+      const kind = typeof value === 'function' ? BACKENDS.find((each) => each === value.name) : undefined;
+      const advice = kind === undefined ? '' : `; call it: ${kind}()`;
+      problems.report(place, `expected a backend such as ${KINDS[kind ?? 'local'].example}, found ${show(value)}${advice}`);
       return undefined;
     }
-    if (readBackendKind(value.kind, option(place, 'kind'), problems) === undefined) return undefined;
-    const scope = readScope(value, LOCAL_OPTIONS, place, problems, 'a backend');
+    const kind = readBackendKind(value.kind, option(place, 'kind'), problems);
+    if (kind === undefined) return undefined;
+    const scope = readScope(value, new Set(['kind', ...KINDS[kind].options]), place, problems, 'a backend');
     if (scope === undefined) return undefined;
-    const slots = read(scope, 'slots', readSlots, defaults.cores);
-    const maxLogBytes = read(scope, 'maxLogSize', readSize, null);
-    return {
-      kind: 'local',
-      slots: defaults.slots ?? slots,
-      memoryBytes: read(scope, 'memory', readSize, null),
-      ...(maxLogBytes === null ? {} : { maxLogBytes }),
-    };
+    const spec = KINDS[kind].read(scope, defaults);
+    // Asked for another kind, its options are the defaults: those of this one mean nothing there.
+    return defaults.kind === undefined || defaults.kind === kind ? spec : defaultBackend(defaults);
   };
+
+function readLocal(scope: Scope, defaults: BackendDefaults): LocalSpec {
+  const slots = read(scope, 'slots', readSlots, defaults.cores);
+  const maxLogBytes = read(scope, 'maxLogSize', readSize, null);
+  return {
+    kind: 'local',
+    slots: defaults.slots ?? slots,
+    memoryBytes: read(scope, 'memory', readSize, null),
+    ...(maxLogBytes === null ? {} : { maxLogBytes }),
+  };
+}
+
+const readDirective: Reader<string> = (value, place, problems) => {
+  if (typeof value === 'string' && /^-/.test(value)) return value;
+  problems.expected(place, "an option of sbatch such as '--licenses=root:1'", value);
+  return undefined;
+};
+const readDirectives = readList('an array of options of sbatch', readDirective);
+const readGpus: Reader<string> = (value, place, problems) => {
+  if (Number.isSafeInteger(value) && (value as number) > 0) return String(value);
+  if (typeof value === 'string' && /^(?:[\w.-]+:)?[1-9]\d*$/.test(value)) return value;
+  problems.expected(place, "a number of GPUs, or a type and a number such as 'a100:2'", value);
+  return undefined;
+};
+
+function readSlurm(scope: Scope): SlurmSpec {
+  return {
+    kind: 'slurm',
+    ...readBatch(scope),
+    site: {
+      partition: read(scope, 'partition', readText('the name of a partition'), null),
+      account: read(scope, 'account', readText('the name of an account'), null),
+      qos: read(scope, 'qos', readText('the name of a quality of service'), null),
+      constraint: read(scope, 'constraint', readText("features of nodes such as 'avx2'"), null),
+      reservation: read(scope, 'reservation', readText('the name of a reservation'), null),
+      exclusive: read(scope, 'exclusive', readBoolean, false),
+      gpus: read(scope, 'gpus', readGpus, null),
+      directives: read(scope, 'directives', readDirectives, []),
+    },
+  };
+}
 
 export const DEFAULT_RESOURCES: Resources = { cores: 1, memoryBytes: 2e9, memoryIsSet: false, timeMs: 3_600_000 };
 
+const RESOURCES = new Set(['cores', 'memory', 'time']);
 const readCores = readWhole('a whole number of cores', 1);
 
 export const readResources: Reader<Resources> = (value, place, problems) => {
@@ -71,6 +138,8 @@ export const readResources: Reader<Resources> = (value, place, problems) => {
 
 /** Refused now, not after an hour of collecting. */
 export function checkFits(resources: Resources, backend: BackendSpec, place: Place, problems: Problems): void {
+  // What a site has is known to its engine alone.
+  if (backend.kind !== 'local') return;
   if (resources.cores > backend.slots) {
     problems.report(
       option(place, 'cores'),

@@ -1,0 +1,163 @@
+// Array jobs on disk: what is written before one is submitted, what its tasks and the engine's commands leave there, and how it is found after a crash.
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { processesWritingTo } from '../host/find-process.ts';
+import { ownIdentity } from '../host/process-identity.ts';
+
+/** array.json: written before the engine hears of it. */
+export interface ArrayFile {
+  readonly v: 1;
+  readonly engine: string;
+  /** What the engine knows it by. */
+  readonly name: string;
+  readonly host: string;
+  readonly bootId: string;
+  /** Tokens of its attempts, by the number of the task. */
+  readonly attempts: readonly string[];
+}
+
+export interface SpooledArray {
+  readonly directory: string;
+  readonly file: ArrayFile;
+}
+
+const ARRAY_FILE = 'array.json';
+const ANSWER_FILE = 'answer';
+
+export const pathsOf = (directory: string) => ({
+  script: join(directory, 'script'),
+  description: join(directory, 'description'),
+  log: join(directory, 'log'),
+  /** What the submit command prints: by itself, so that an id is there even when caf was killed meanwhile. */
+  answer: join(directory, ANSWER_FILE),
+  void: join(directory, 'void'),
+  ended: join(directory, 'ended'),
+});
+
+export interface ArrayTexts {
+  readonly script: string;
+  readonly tasks: string;
+  readonly description: string | null;
+}
+
+/** Everything the tasks need is there when array.json is. */
+export function writeArray(directory: string, file: Omit<ArrayFile, 'host' | 'bootId' | 'v'>, texts: ArrayTexts): SpooledArray {
+  const { host, bootId } = ownIdentity();
+  const whole: ArrayFile = { v: 1, ...file, host, bootId };
+  const paths = pathsOf(directory);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(paths.script, texts.script, { mode: 0o755 });
+  // Arguments and environments may hold what others should not read.
+  writeFileSync(join(directory, 'tasks'), texts.tasks, { mode: 0o600 });
+  if (texts.description !== null) writeFileSync(paths.description, texts.description);
+  writeFileSync(join(directory, ARRAY_FILE), JSON.stringify(whole));
+  return { directory, file: whole };
+}
+
+/** All arrays of this engine that are on disk. */
+export function readArrays(spool: string, engine: string): readonly SpooledArray[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(spool);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  return names.flatMap((name) => {
+    const directory = join(spool, name);
+    const path = join(directory, ARRAY_FILE);
+    // Without it caf was killed while it wrote the files: nothing was submitted.
+    if (!existsSync(path)) return [];
+    const file = parsed(readFileSync(path, 'utf8'));
+    return file?.engine === engine ? [{ directory, file }] : [];
+  });
+}
+
+function parsed(text: string): ArrayFile | null {
+  try {
+    return JSON.parse(text) as ArrayFile;
+  } catch {
+    // Half-written, by a caf that was killed meanwhile.
+    return null;
+  }
+}
+
+/** How far the submission of an array came, as its files tell. */
+export type Trace =
+  /** The engine's command was never started. */
+  | { readonly was: 'not-submitted' }
+  /** `answer`: what it printed. */
+  | { readonly was: 'answered'; readonly answer: string }
+  /** It was started and printed nothing. `isAtWork`: it may still come to it. */
+  | { readonly was: 'open'; readonly isAtWork: boolean; readonly ageMs: number };
+
+export function traceOf({ directory, file }: SpooledArray): Trace {
+  const { answer } = pathsOf(directory);
+  const stat = statSync(answer, { throwIfNoEntry: false });
+  if (stat === undefined) return { was: 'not-submitted' };
+  const text = readFileSync(answer, 'utf8');
+  if (text.trim() !== '') return { was: 'answered', answer: text };
+  const { host, bootId } = ownIdentity();
+  const isHere = file.host === host && file.bootId === bootId;
+  // Of another machine nothing is known but the time; clocks may differ, so a time in the future counts as now.
+  return {
+    was: 'open',
+    isAtWork: !isHere || processesWritingTo(realpathSync(answer)).length > 0,
+    ageMs: Math.max(0, Date.now() - stat.mtimeMs),
+  };
+}
+
+/** From now on, tasks of this array that still begin do nothing. */
+export const declareVoid = (directory: string): void => writeFileSync(pathsOf(directory).void, '');
+
+export function removeArray(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 2 });
+  } catch (error) {
+    // A task that writes its last line meanwhile: the directory is removed with the next one that ends, or stays, which harms nobody.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+  }
+}
+
+/** Reads what tasks have appended about their ends since the last call. Opened each time: that is when network file systems look again. */
+export function createHintReader(directory: string): () => readonly number[] {
+  const path = pathsOf(directory).ended;
+  let position = 0;
+  return () => {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+    try {
+      const { size } = fstatSync(fd);
+      if (size <= position) return [];
+      const bytes = Buffer.alloc(size - position);
+      const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, position));
+      const complete = text.lastIndexOf('\n') + 1;
+      position += complete;
+      return text
+        .slice(0, complete)
+        .split('\n')
+        .filter((line) => /^\d+$/.test(line))
+        .map(Number);
+    } finally {
+      closeSync(fd);
+    }
+  };
+}

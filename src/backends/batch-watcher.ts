@@ -1,0 +1,289 @@
+// Watches all jobs of an engine together: through what they write first, with one query of the queue at intervals, and through its history for what has left.
+import { readFileSync } from 'node:fs';
+import type { Commands } from './batch-commands.ts';
+import { createHintReader, pathsOf } from './batch-spool.ts';
+import { type BatchTask, needsEngine, readOwnEnd, verdict } from './batch-task.ts';
+import type { BatchEngine, EngineEnd, EngineTask } from './engine.ts';
+
+/** An array that may be in the engine. */
+export interface LiveArray {
+  readonly directory: string;
+  /** By number; those that this caf does not care for are missing. */
+  readonly tasks: readonly (BatchTask | undefined)[];
+  readonly hints: () => readonly number[];
+}
+
+export const liveArray = (directory: string, tasks: readonly (BatchTask | undefined)[]): LiveArray => ({
+  directory,
+  tasks,
+  hints: createHintReader(directory),
+});
+
+export interface WatcherOptions {
+  readonly engine: BatchEngine<never>;
+  readonly commands: Commands;
+  /** The least time between two queries. */
+  readonly pollMs: number;
+  /** How late the file system may be. */
+  readonly settleMs: number;
+  /** After each query, or failed query. */
+  readonly onAnswer: (answer: readonly EngineTask[] | null) => void;
+}
+
+export interface Watcher {
+  /** From its acceptance on, or from its adoption. `array` null: its array's directory is gone. */
+  watch(task: BatchTask, array: LiveArray | null): void;
+  /** A query soon: something is about to be known. */
+  wish(): void;
+  /** The next answer to a query that begins after this call. Rejects when closed. */
+  nextAnswer(): Promise<readonly EngineTask[]>;
+  tasks(): Iterable<BatchTask>;
+  close(): void;
+}
+
+const HINT_MS = 200;
+/** Two looks at the directory of a task whose end is not clear yet. */
+const LOOK_MS = 500;
+const SLOWEST_MS = 60_000;
+/** Longest wait for the engine's word on what a task itself calls a failure: it exited, or was ended by a signal. */
+const CONFIRM_EXIT_MS = 60_000;
+const CONFIRM_SIGNAL_MS = 600_000;
+/** The history still says that it runs, and the queue does not know it. */
+const RUNAWAY_MS = 600_000;
+const LEAST_ANSWERS = 3;
+const LOG_TAIL = 1e6;
+
+/** Nothing that comes later can change these. */
+const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !== 'signalled';
+
+export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: WatcherOptions): Watcher {
+  const live = new Map<BatchTask, { readonly array: LiveArray | null; readonly since: number; lookedAt: number }>();
+  const arrays = new Map<LiveArray, number>();
+  /** Those whose end was heard of, but is not clear yet. */
+  const unclear = new Set<BatchTask>();
+  let waiters: {
+    readonly since: number;
+    readonly resolve: (tasks: readonly EngineTask[]) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
+  let hintTimer: NodeJS.Timeout | null = null;
+  let pollTimer: NodeJS.Timeout | null = null;
+  let pollAt = Infinity;
+  let isPolling = false;
+  let isWished = false;
+  let lastPollAt = -Infinity;
+  let interval = pollMs;
+  let isClosed = false;
+
+  const grace = 2 * settleMs;
+  const slowest = Math.max(pollMs, SLOWEST_MS);
+
+  // ---------------------------------------------------------------------------------------------------------------- files
+
+  function look(task: BatchTask, now: number): void {
+    const known = live.get(task);
+    if (task.isOver || known === undefined) return;
+    known.lookedAt = now;
+    const own = readOwnEnd(task.submission);
+    if (own !== null && task.ownEnd === null) {
+      task.ownEnd = own;
+      task.endedAt ??= now;
+      if (needsEngine(own)) wish();
+    }
+    decide(task, now);
+  }
+
+  function decide(task: BatchTask, now: number): void {
+    const { ownEnd, engineEnd, endedAt } = task;
+    if (endedAt === null) return;
+    unclear.add(task);
+    const age = now - endedAt;
+    if (ownEnd !== null && !needsEngine(ownEnd)) finish(task);
+    else if (engineEnd !== null) {
+      if (isFinal(engineEnd) || ownEnd !== null || age > settleMs) finish(task);
+    } else if (ownEnd !== null && age > (ownEnd.status > 128 || ownEnd.stopped ? CONFIRM_SIGNAL_MS : CONFIRM_EXIT_MS)) finish(task);
+  }
+
+  function finish(task: BatchTask): void {
+    const array = live.get(task)?.array ?? null;
+    live.delete(task);
+    unclear.delete(task);
+    if (array !== null) {
+      const left = (arrays.get(array) ?? 1) - 1;
+      if (left === 0) arrays.delete(array);
+      else arrays.set(array, left);
+    }
+    task.finish(verdict(task.submission, task.ownEnd, endInLog(task, array) ?? task.engineEnd, task.isCancelWanted));
+    if (live.size === 0) stopTimers();
+  }
+
+  /** What only the engine's own log says: why it killed. */
+  function endInLog(task: BatchTask, array: LiveArray | null): EngineEnd | null {
+    const { ownEnd, engineEnd, inLog, id } = task;
+    const wasKilled = (ownEnd?.status ?? 0) === 137 || (engineEnd?.how === 'signalled' && engineEnd.signal === 'SIGKILL');
+    if (!wasKilled || array === null) return null;
+    try {
+      return engine.endInLog(readFileSync(pathsOf(array.directory).log, 'utf8').slice(-LOG_TAIL), inLog ?? id ?? '');
+    } catch {
+      // No log, or it cannot be read: then it tells nothing.
+      return null;
+    }
+  }
+
+  function readHints(): void {
+    const now = performance.now();
+    for (const array of [...arrays.keys()]) {
+      for (const number of array.hints()) {
+        const task = array.tasks[number];
+        if (task !== undefined) look(task, now);
+      }
+    }
+    for (const task of [...unclear]) if (now - (live.get(task)?.lookedAt ?? now) >= LOOK_MS) look(task, now);
+    if (live.size > 0) hintTimer = setTimeout(readHints, HINT_MS);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- queue
+
+  function schedule(inMs: number): void {
+    const at = performance.now() + inMs;
+    if (isPolling || isClosed || at >= pollAt) return;
+    if (pollTimer !== null) clearTimeout(pollTimer);
+    pollAt = at;
+    pollTimer = setTimeout(() => void poll(), inMs);
+  }
+
+  function wish(): void {
+    interval = pollMs;
+    if (isPolling) isWished = true;
+    else schedule(Math.max(0, lastPollAt + pollMs - performance.now()));
+  }
+
+  async function poll(): Promise<void> {
+    pollTimer = null;
+    pollAt = Infinity;
+    if (live.size === 0 && waiters.length === 0) return;
+    isPolling = true;
+    isWished = false;
+    const begun = performance.now();
+    try {
+      const answer = await commands.queue();
+      if (isClosed) return;
+      const changed = answer !== null && learn(answer, begun);
+      if (answer !== null) {
+        await askHistory(performance.now());
+        if (isClosed) return;
+        const heard = waiters.filter(({ since }) => since <= begun);
+        waiters = waiters.filter(({ since }) => since > begun);
+        for (const { resolve } of heard) resolve(answer);
+      }
+      onAnswer(answer);
+      interval = changed ? pollMs : Math.min(slowest, interval * 1.5);
+    } finally {
+      isPolling = false;
+      lastPollAt = performance.now();
+    }
+    if (live.size > 0 || waiters.length > 0) schedule(isWished || waiters.length > 0 ? pollMs : interval);
+  }
+
+  /** True when something has changed. */
+  function learn(answer: readonly EngineTask[], begun: number): boolean {
+    const now = performance.now();
+    const byId = new Map(answer.map((task) => [task.id, task]));
+    let changed = false;
+    for (const [task, { since }] of [...live]) {
+      const found = task.id === null ? undefined : byId.get(task.id);
+      if (found === undefined) {
+        // One that was accepted after the question was asked cannot be in the answer.
+        if (since > begun) continue;
+        task.missingInQueue += 1;
+        changed ||= task.missingSince === null;
+        task.missingSince ??= now;
+        look(task, now);
+        continue;
+      }
+      task.missingSince = null;
+      task.missingInQueue = 0;
+      task.missingInHistory = 0;
+      task.inLog = found.inLog;
+      changed ||= task.state?.state !== found.state.state;
+      task.state = found.state;
+      if (found.state.state === 'ended') ended(task, found.state.end, now);
+    }
+    return changed;
+  }
+
+  function ended(task: BatchTask, end: EngineEnd, now: number): void {
+    task.engineEnd = end.how === 'exited' && end.code === null && task.engineEnd !== null ? task.engineEnd : end;
+    task.endedAt ??= now;
+    look(task, now);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- history
+
+  async function askHistory(now: number): Promise<void> {
+    // Between the queue and the history there is a gap, so not at the first answer without it.
+    const missing = [...live.keys()].filter(
+      (task) =>
+        (task.missingSince !== null && task.missingInQueue > 1) ||
+        (task.engineEnd?.how === 'exited' && task.engineEnd.code === null && task.ownEnd === null),
+    );
+    if (missing.length === 0) return;
+    const asked = [...new Set(missing.flatMap(({ id }) => (id === null ? [] : [engine.arrayOf(id)])))];
+    const answer = await commands.history({ arrays: asked });
+    if (isClosed) return;
+    const byId = new Map((answer ?? []).map((task) => [task.id, task]));
+    for (const task of missing) {
+      if (task.isOver) continue;
+      const found = task.id === null ? undefined : byId.get(task.id);
+      if (found !== undefined) {
+        task.inLog = found.inLog;
+        if (found.state.state === 'ended') {
+          ended(task, found.state.end, now);
+          continue;
+        }
+      } else if (answer !== null || engine.history === null) task.missingInHistory += 1;
+      const missingMs = task.missingSince === null ? 0 : now - task.missingSince;
+      const isForgotten = task.missingInHistory >= LEAST_ANSWERS && missingMs > grace;
+      if (isForgotten || (missingMs > RUNAWAY_MS && task.missingInQueue >= LEAST_ANSWERS)) {
+        ended(task, { how: 'node-lost', detail: `neither the queue nor the history of ${engine.name} knows it any more` }, now);
+      }
+    }
+  }
+
+  function stopTimers(): void {
+    if (hintTimer !== null) clearTimeout(hintTimer);
+    hintTimer = null;
+    if (waiters.length > 0 || pollTimer === null) return;
+    clearTimeout(pollTimer);
+    pollTimer = null;
+    pollAt = Infinity;
+  }
+
+  return {
+    watch(task, array) {
+      if (isClosed) return;
+      const now = performance.now();
+      live.set(task, { array, since: now, lookedAt: -Infinity });
+      if (array !== null) arrays.set(array, (arrays.get(array) ?? 0) + 1);
+      hintTimer ??= setTimeout(readHints, HINT_MS);
+      wish();
+    },
+    wish,
+    nextAnswer() {
+      if (isClosed) return Promise.reject(new Error('the batch engine is not watched any more'));
+      return new Promise((resolve, reject) => {
+        waiters.push({ since: performance.now(), resolve, reject });
+        wish();
+      });
+    },
+    tasks: () => live.keys(),
+    close() {
+      isClosed = true;
+      live.clear();
+      arrays.clear();
+      unclear.clear();
+      for (const { reject } of waiters.splice(0)) reject(new Error('the batch engine is not watched any more'));
+      stopTimers();
+    },
+  };
+}

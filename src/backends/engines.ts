@@ -1,0 +1,57 @@
+// The batch engines that there are, by name, and how jobs are ended that an earlier caf has left on them.
+import { join } from 'node:path';
+import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
+import { createCommands } from './batch-commands.ts';
+import { readArrays, traceOf } from './batch-spool.ts';
+import type { BatchEngine } from './engine.ts';
+import { slurm } from './slurm.ts';
+
+/** Each engine, whatever it wants to know of a site. */
+const ENGINES: readonly Omit<BatchEngine<never>, 'submit'>[] = [slurm];
+
+/** Where the array jobs of a campaign lie. A name with a dot is no calibration's. */
+export const spoolOf = (output: string): string => join(output, '.batch');
+
+const TRIES = 3;
+
+/**
+ * Tells the engines to end the jobs of these attempts; resolves to how many. An engine that does not answer is not waited for: a job whose attempt
+ * is not wanted any more finds that out when it begins, and does nothing.
+ */
+export async function cancelLeftovers(spool: string, attempts: readonly Pick<AttemptRecord, 'handle' | 'token'>[]): Promise<number> {
+  let told = 0;
+  for (const engine of ENGINES) {
+    const ids = idsOf(engine, spool, attempts);
+    if (ids.length === 0) continue;
+    const commands = createCommands(engine, process.env);
+    for (let tries = 1; ; tries += 1) {
+      if (await commands.cancel(ids)) {
+        told += ids.length;
+        break;
+      }
+      if (tries === TRIES) break;
+    }
+  }
+  return told;
+}
+
+function idsOf(
+  engine: (typeof ENGINES)[number],
+  spool: string,
+  attempts: readonly Pick<AttemptRecord, 'handle' | 'token'>[],
+): readonly string[] {
+  const known = attempts.flatMap(({ handle }) =>
+    handle !== null && isEngineJob(handle) && handle.engine === engine.name ? [handle.id] : [],
+  );
+  const unknown = new Set(attempts.flatMap(({ handle, token }) => (handle === null ? [token] : [])));
+  if (unknown.size === 0) return known;
+  // Nobody wrote down as what they were submitted; their arrays may tell.
+  const found = readArrays(spool, engine.name).flatMap((array) => {
+    const trace = traceOf(array);
+    if (trace.was !== 'answered') return [];
+    const answer = engine.readSubmit({ ended: 'ok', exitCode: 0, stdout: trace.answer, stderr: '' });
+    if (answer.how !== 'accepted') return [];
+    return array.file.attempts.flatMap((token, number) => (unknown.has(token) ? [engine.taskId(answer.id, number)] : []));
+  });
+  return [...known, ...found];
+}

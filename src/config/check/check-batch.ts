@@ -1,0 +1,35 @@
+// Checks the options that all batch backends have.
+import type { BatchSpec } from '../../domain/calibration.ts';
+import { type Reader, read, readDuration, readEnv, readList, readText, readWhole, readWord, type Scope } from './readers.ts';
+
+export const BATCH_OPTIONS = [
+  'env',
+  'modules',
+  'setup',
+  'scratch',
+  'maxJobs',
+  'maxArray',
+  'submitsPerMinute',
+  'pollInterval',
+  'fileDelay',
+] as const;
+
+const readModules = readList("an array of modules such as ['root/6.30']", readText('the name of a module'));
+const readSetup = readList('an array of lines of shell', readWord);
+const readScratch: Reader<string> = (value, place, problems) => {
+  if (typeof value === 'string' && value.startsWith('/')) return value;
+  problems.expected(place, 'the absolute path of a directory on the nodes', value);
+  return undefined;
+};
+
+export const readBatch = (scope: Scope): BatchSpec => ({
+  env: read(scope, 'env', readEnv, {}),
+  modules: read(scope, 'modules', readModules, []),
+  setup: read(scope, 'setup', readSetup, []),
+  scratch: read(scope, 'scratch', readScratch, null),
+  maxJobs: read(scope, 'maxJobs', readWhole('a whole number of jobs', 1), 4000),
+  maxArray: read(scope, 'maxArray', readWhole('a whole number of jobs', 1), null),
+  submitsPerMinute: read(scope, 'submitsPerMinute', readWhole('a whole number of submissions', 1), 20),
+  pollMs: read(scope, 'pollInterval', readDuration, 5000),
+  settleMs: read(scope, 'fileDelay', readDuration, 30_000),
+});

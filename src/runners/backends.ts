@@ -1,0 +1,84 @@
+// The places where this campaign's jobs run: one backend per specification, and one set of hands per batch engine, whatever the number of calibrations.
+import { fileURLToPath } from 'node:url';
+import type { Backend } from '../backends/backend.ts';
+import { type Batch, createBatch } from '../backends/batch.ts';
+import type { BatchEngine } from '../backends/engine.ts';
+import { spoolOf } from '../backends/engines.ts';
+import { createLocalBackend } from '../backends/local.ts';
+import { slurm } from '../backends/slurm.ts';
+import type { BackendSpec, BatchSpec, CampaignSpec, SlurmSite } from '../domain/calibration.ts';
+import type { Emit } from '../domain/event.ts';
+import { unreachable } from '../domain/result.ts';
+import { compileCacheDirectory } from '../host/compile-cache.ts';
+
+export interface BackendsOptions {
+  readonly spec: CampaignSpec;
+  readonly children: { readonly collector: URL; readonly launcher: URL };
+  readonly emit: Emit;
+}
+
+export interface Backends {
+  /** The same one for the same specification. */
+  for(wanted: BackendSpec): Backend;
+  /** Running jobs are left. */
+  close(): Promise<void>;
+}
+
+export function createBackends({ spec, children, emit }: BackendsOptions): Backends {
+  const compileCache = compileCacheDirectory(process.env);
+  const backends = new Map<string, Backend>();
+  const closing: (() => Promise<void>)[] = [];
+
+  /** The hands for one engine, made when the first of its backends is. */
+  const handsFor = <Site>(engine: BatchEngine<Site>): (() => Batch<Site>) => {
+    let made: Batch<Site> | null = null;
+    return () => {
+      made ??= makeHands(engine);
+      return made;
+    };
+  };
+  const makeHands = <Site>(engine: BatchEngine<Site>): Batch<Site> => {
+    const specs = spec.calibrations.flatMap(({ backend }): readonly BatchSpec[] =>
+      backend.kind === engine.name ? [backend as BatchSpec & BackendSpec] : [],
+    );
+    const batch = createBatch({
+      engine,
+      spool: spoolOf(spec.output),
+      collector: [process.execPath, fileURLToPath(children.collector)],
+      compileCache,
+      // One query serves all: none of them more often than it may be, none of them sooner sure than it may be.
+      pollMs: Math.max(...specs.map(({ pollMs }) => pollMs)),
+      settleMs: Math.max(...specs.map(({ settleMs }) => settleMs)),
+      emit,
+    });
+    closing.push(() => batch.close());
+    return batch;
+  };
+  const onSlurm = handsFor<SlurmSite>(slurm);
+
+  const make = (wanted: BackendSpec): Backend => {
+    switch (wanted.kind) {
+      case 'local': {
+        const local = createLocalBackend({ ...wanted, childUrl: children.collector, launcherUrl: children.launcher, compileCache });
+        closing.push(() => local.close());
+        return local;
+      }
+      case 'slurm':
+        return onSlurm().backend(wanted, wanted.site);
+      default:
+        return unreachable(wanted);
+    }
+  };
+
+  return {
+    for(wanted) {
+      const key = JSON.stringify(wanted);
+      const found = backends.get(key) ?? make(wanted);
+      backends.set(key, found);
+      return found;
+    },
+    async close() {
+      await Promise.all(closing.map((close) => close()));
+    },
+  };
+}

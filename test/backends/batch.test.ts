@@ -1,0 +1,378 @@
+// The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Backend, JobSubmission, RunningJob } from '../../src/backends/backend.ts';
+import { type Batch, createBatch } from '../../src/backends/batch.ts';
+import { slurm } from '../../src/backends/slurm.ts';
+import type { BatchSpec, SlurmSite } from '../../src/domain/calibration.ts';
+import type { CafEvent } from '../../src/domain/event.ts';
+import { type FakeSlurm, startFakeSlurm } from './support/fake-slurm.ts';
+import { createRig, ENV, RESOURCES, type Rig, until } from './support/rig.ts';
+
+const SITE: SlurmSite = {
+  partition: null,
+  account: null,
+  qos: null,
+  constraint: null,
+  reservation: null,
+  exclusive: false,
+  gpus: null,
+  directives: [],
+};
+const SPEC: BatchSpec = {
+  env: {},
+  modules: [],
+  setup: [],
+  scratch: null,
+  maxJobs: 1000,
+  maxArray: null,
+  submitsPerMinute: 1000,
+  pollMs: 100,
+  settleMs: 300,
+};
+
+let rig: Rig;
+let fake: FakeSlurm;
+let events: CafEvent[];
+const batches: Batch<SlurmSite>[] = [];
+beforeEach(async () => {
+  rig = createRig();
+  fake = await startFakeSlurm({ minuteMs: 300 });
+  events = [];
+});
+afterEach(async () => {
+  await Promise.all(batches.splice(0).map((batch) => batch.close()));
+  await fake.close();
+  await rig.cleanUp();
+});
+
+function newBatch(): Batch<SlurmSite> {
+  const batch = createBatch({
+    engine: slurm,
+    spool: join(rig.directory, '.batch'),
+    collector: [process.execPath, fileURLToPath(new URL('../../src/worker/collector-child.ts', import.meta.url))],
+    pollMs: SPEC.pollMs,
+    settleMs: SPEC.settleMs,
+    emit: (event) => events.push(event),
+    env: fake.env,
+  });
+  batches.push(batch);
+  return batch;
+}
+const newBackend = (spec: Partial<BatchSpec> = {}, site: Partial<SlurmSite> = {}): Backend =>
+  newBatch().backend({ ...SPEC, ...spec }, { ...SITE, ...site });
+const callsOf = (command: string) => fake.calls.filter(([name]) => name === command);
+const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
+
+describe('submission', () => {
+  it('makes one array of all jobs of one moment, and asks for none of them alone', async () => {
+    const backend = newBackend();
+    const jobs = Array.from({ length: 60 }, (_, i) => backend.submit(rig.shell(`echo ${i}; exit 0`)));
+    expect((await endsOf(jobs)).map((end) => (end.how === 'exited' ? end.code : end))).toEqual(jobs.map(() => 0));
+    expect(callsOf('sbatch')).toHaveLength(1);
+    expect(fake.calls.filter(([name]) => name === 'sacct' || name === 'scancel')).toEqual([]);
+    expect(await jobs[59]?.started).toEqual({ engine: 'slurm', id: '1_59' });
+  });
+
+  it('keeps arrays below the limits of the engine and of the user', async () => {
+    const backend = newBackend({ maxArray: 25 });
+    await endsOf(Array.from({ length: 60 }, () => backend.submit(rig.shell('exit 0'))));
+    expect(callsOf('sbatch').map((call) => call.find((word) => word.startsWith('--array')))).toEqual([
+      '--array=0-24',
+      '--array=0-24',
+      '--array=0-9',
+    ]);
+  });
+
+  it('makes arrays of their own for other resources', async () => {
+    const backend = newBackend();
+    const resources = { memoryBytes: 4e9 };
+    await endsOf([
+      backend.submit(rig.shell('exit 0')),
+      backend.submit(rig.shell('exit 0', { resources })),
+      backend.submit(rig.shell('exit 0')),
+    ]);
+    expect(callsOf('sbatch').map((call) => call.find((word) => word.startsWith('--mem')))).toEqual(['--mem=1908M', '--mem=3815M']);
+  });
+
+  it('leaves no more than four files for a job that ended well', async () => {
+    const backend = newBackend();
+    const job = rig.shell('echo out; echo err >&2; echo data > data; exit 0');
+    await backend.submit(job).ended;
+    backend.forget(job.directory);
+    expect(readdirSync(job.directory).sort()).toEqual(['data', 'stderr', 'stdout']);
+  });
+
+  it('says what is wrong when the engine refuses', async () => {
+    const end = await newBackend({}, { partition: 'nosuch' }).submit(rig.shell('exit 0')).ended;
+    expect(end).toMatchObject({
+      how: 'not-started',
+      message: expect.stringMatching(/^slurm refused it: .*invalid partition specified: nosuch/),
+    });
+  });
+
+  it('finds an array that was taken although the command said that it timed out, and does not submit it again', async () => {
+    fake.fault('submit-unclear');
+    expect(await newBackend().submit(rig.shell('exit 0')).ended).toMatchObject({ how: 'exited', code: 0 });
+    expect(callsOf('sbatch')).toHaveLength(1);
+  });
+
+  it('waits for a controller that is down, says so, and goes on', async () => {
+    fake.fault('down');
+    const job = newBackend().submit(rig.shell('exit 0'));
+    await until(() => events.some((event) => event.type === 'warning' && event.message.includes('takes no jobs')));
+    fake.fault(null);
+    expect(await job.ended).toMatchObject({ how: 'exited', code: 0 });
+    expect(fake.tasks).toHaveLength(1);
+  });
+
+  it('admits no more jobs than may be in the queue, and then many at once', async () => {
+    const backend = newBackend({ maxJobs: 4 });
+    const signal = new AbortController().signal;
+    const admitted: number[] = [];
+    const all = Array.from({ length: 6 }, (_, i) =>
+      backend.admit(RESOURCES, signal).then((admission) => {
+        admitted.push(i);
+        return admission;
+      }),
+    );
+    const first = await Promise.all(all.slice(0, 4));
+    first[0]?.release();
+    await Promise.resolve();
+    expect(admitted).toEqual([0, 1, 2, 3]);
+    first[1]?.release();
+    await Promise.all(all);
+    expect(admitted).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+});
+
+describe('what a job gets', () => {
+  it('inherits nothing of caf, and has what the engine says of itself', async () => {
+    process.env.CAF_TEST_SECRET = 'hunter2';
+    const job = rig.program(['/usr/bin/env'], { env: { ONE: '1', 'ODD.NAME': "it's\ntwo lines" } });
+    await newBackend().submit(job).ended;
+    delete process.env.CAF_TEST_SECRET;
+    const text = rig.read(job, 'stdout');
+    expect(text).toContain("ODD.NAME=it's\ntwo lines\n");
+    expect(text).toContain('ONE=1\n');
+    expect(text).toContain('PATH=/usr/local/bin:/usr/bin:/bin\n');
+    expect(text).toContain('SLURM_ARRAY_TASK_ID=0\n');
+    expect(text).not.toContain('hunter2');
+  });
+
+  it('gets its arguments as they are', async () => {
+    const words = ['a b', `'"`, 'two\nlines', '$(touch stolen)', '`id`', '-rf', '*', '', 'Größe µ 漢', 'x'.repeat(300), '\\'];
+    const job = rig.program(['/usr/bin/printf', '%s\\0', ...words]);
+    await newBackend().submit(job).ended;
+    expect(rig.read(job, 'stdout')).toBe(`${words.join('\0')}\0`);
+  });
+
+  it('has a scratch directory of its own, which is gone afterwards', async () => {
+    const job = rig.shell('echo "$TMPDIR"; touch "$TMPDIR/x"', { env: ENV });
+    await newBackend({ scratch: rig.directory }).submit(job).ended;
+    const own = rig.read(job, 'stdout')?.trim() ?? '';
+    expect(own).toMatch(/\/caf\.\w{6}$/);
+    expect(existsSync(own)).toBe(false);
+  });
+
+  it('begins with the lines of the site', async () => {
+    const job = rig.shell('echo "$SITE"', { env: ENV });
+    await newBackend({ setup: ['export SITE="of the site"'] }).submit(job).ended;
+    expect(rig.read(job, 'stdout')).toBe('of the site\n');
+  });
+});
+
+describe('how a job ends', () => {
+  it.each([
+    ['exit 37', { how: 'exited', code: 37 }],
+    ['kill -SEGV $$', { how: 'signalled', signal: 'SIGSEGV' }],
+  ])('%s', async (script, end) => {
+    expect(await newBackend().submit(rig.shell(script)).ended).toMatchObject(end);
+  });
+
+  it('at its time limit, whatever its program says', async () => {
+    const job = rig.shell('trap "exit 0" TERM; sleep 1000 & wait', { resources: { timeMs: 60_000 } });
+    expect(await newBackend().submit(job).ended).toMatchObject({ how: 'time-limit', limitMs: 60_000 });
+  });
+
+  it.each([
+    ['CANCELLED', { how: 'removed' }],
+    ['PREEMPTED', { how: 'preempted' }],
+    ['OUT_OF_MEMORY', { how: 'out-of-memory', limitBytes: 2e9 }],
+    ['NODE_FAIL', { how: 'node-lost', detail: 'the node n1 failed' }],
+  ])('%s by the engine', async (state, end) => {
+    const job = rig.shell('echo up; exec sleep 1000');
+    const running = newBackend().submit(job);
+    await rig.appears(job, 'stdout');
+    fake.become(0, state, 'None');
+    expect(await running.ended).toMatchObject(end);
+  });
+
+  it('well, whatever the engine says afterwards: the work is done', async () => {
+    const job = rig.shell('exit 0');
+    const running = newBackend().submit(job);
+    expect(await running.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('is found in the history when the queue has forgotten it', async () => {
+    fake.fault('forgets');
+    expect(await newBackend().submit(rig.shell('kill -KILL $PPID; exit 9')).ended).toMatchObject({ how: 'signalled', signal: 'SIGKILL' });
+    expect(callsOf('sacct').length).toBeGreaterThan(0);
+  });
+
+  it('is called lost when neither knows it, and only after a while', async () => {
+    fake.fault('forgets-all');
+    const job = rig.shell('kill -KILL $PPID');
+    expect(await newBackend().submit(job).ended).toMatchObject({
+      how: 'node-lost',
+      detail: 'neither the queue nor the history of slurm knows it any more',
+    });
+  });
+
+  it('is not concluded from a controller that does not answer', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 3');
+    const running = newBackend().submit(job);
+    await rig.appears(job, 'stdout');
+    fake.fault('down');
+    await until(() => events.some((event) => event.type === 'warning' && event.message.includes('does not answer')));
+    writeFileSync(join(job.directory, 'go'), '');
+    await until(() => existsSync(join(job.directory, 'batch.ended')));
+    fake.fault(null);
+    expect(await running.ended).toMatchObject({ how: 'exited', code: 3 });
+    await until(() => events.some((event) => event.type === 'warning' && event.message === 'slurm answers again'));
+  });
+
+  it('tells once what has to be done for jobs that are held', async () => {
+    fake.fault('full');
+    const job = newBackend().submit(rig.shell('exit 0'));
+    await job.started;
+    fake.become(0, 'PENDING', 'JobHeldAdmin');
+    await until(() => events.length > 0);
+    expect(events).toEqual([
+      {
+        type: 'warning',
+        code: 'CAF_ENGINE',
+        message: 'the job 1_0 waits on slurm: JobHeldAdmin',
+        hint: expect.stringContaining('an administrator has to release it'),
+      },
+    ]);
+    fake.become(0, 'PENDING', 'None');
+    fake.fault(null);
+    expect(await job.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('does nothing when it is started a second time in its directory', async () => {
+    const job = rig.shell('echo once >> once; exec sleep 1000');
+    writeFileSync(join(job.directory, 'batch.started'), 'n1 1.0\n');
+    expect(await newBackend().submit(job).ended).toMatchObject({ how: 'node-lost' });
+    expect(rig.read(job, 'once')).toBeNull();
+  });
+});
+
+describe('cancel', () => {
+  it('is one command for many jobs, running and waiting', async () => {
+    const backend = newBackend();
+    const first = rig.shell('echo up; sleep 1000');
+    const jobs = [backend.submit(first), ...Array.from({ length: 30 }, () => backend.submit(rig.shell('exec sleep 1000')))];
+    await rig.appears(first, 'stdout');
+    await Promise.all(jobs.map((job) => job.cancel()));
+    expect((await endsOf(jobs)).map(({ how }) => how)).toEqual(jobs.map(() => 'cancelled'));
+    expect(callsOf('scancel')).toEqual([['scancel', '1_[0-30]']]);
+  });
+
+  it('takes back what was not submitted yet', async () => {
+    const job = newBackend().submit(rig.shell('exit 0'));
+    await job.cancel();
+    expect(await job.ended).toMatchObject({ how: 'cancelled' });
+    expect(callsOf('sbatch')).toEqual([]);
+  });
+
+  it('is said again until it was heard', async () => {
+    const job = rig.shell('echo up; exec sleep 1000');
+    const running = newBackend().submit(job);
+    await rig.appears(job, 'stdout');
+    fake.fault('down');
+    const cancelled = running.cancel();
+    await until(() => callsOf('scancel').length > 0);
+    fake.fault(null);
+    await cancelled;
+    expect(await running.ended).toMatchObject({ how: 'cancelled' });
+  });
+});
+
+describe('after its caf has gone', () => {
+  const leave = async (job: JobSubmission): Promise<RunningJob> => {
+    const batch = newBatch();
+    const running = batch.backend(SPEC, SITE).submit(job);
+    await rig.appears(job, 'stdout');
+    await batch.close();
+    return running;
+  };
+
+  it('adopts a job by its id, with its exit status', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7');
+    const handle = await (await leave(job)).started;
+    const adopted = newBackend().adopt(job, handle);
+    writeFileSync(join(job.directory, 'go'), '');
+    expect(await adopted?.started).toEqual(handle);
+    expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 7 });
+  });
+
+  it('finds a job whose id nobody wrote down, by what the command printed', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    await leave(job);
+    const adopted = newBackend().adopt(job, null);
+    expect(await adopted?.started).toEqual({ engine: 'slurm', id: '1_0' });
+    writeFileSync(join(job.directory, 'go'), '');
+    expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('finds it by its name where the command was killed before it printed', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    await leave(job);
+    const [array = ''] = readdirSync(join(rig.directory, '.batch'));
+    writeFileSync(join(rig.directory, '.batch', array, 'answer'), '');
+    const adopted = newBackend().adopt(job, null);
+    expect(await adopted?.started).toEqual({ engine: 'slurm', id: '1_0' });
+    writeFileSync(join(job.directory, 'go'), '');
+    expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 0 });
+    expect(callsOf('sbatch')).toHaveLength(1);
+  });
+
+  it('is sure that it was never submitted before it says so, and then keeps it from starting', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    await leave(job);
+    writeFileSync(join(job.directory, 'go'), '');
+    const [array = ''] = readdirSync(join(rig.directory, '.batch'));
+    const directory = join(rig.directory, '.batch', array);
+    writeFileSync(join(directory, 'answer'), '');
+    const file = JSON.parse(readFileSync(join(directory, 'array.json'), 'utf8'));
+    writeFileSync(join(directory, 'array.json'), JSON.stringify({ ...file, name: 'another' }));
+    expect(await newBackend().adopt(job, null)?.ended).toMatchObject({ how: 'node-lost' });
+    expect(existsSync(join(directory, 'void'))).toBe(true);
+    expect(callsOf('sacct').length).toBeGreaterThan(0);
+  });
+
+  it('knows at once that an attempt was never in an array', () => {
+    expect(newBackend().adopt(rig.shell('exit 0'), null)).toBeNull();
+  });
+
+  it('reads the result of a job that ended meanwhile', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    const handle = await (await leave(job)).started;
+    writeFileSync(join(job.directory, 'go'), '');
+    await until(() => existsSync(join(job.directory, 'batch.ended')));
+    fake.fault('forgets-all');
+    expect(await newBackend().adopt(job, handle)?.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('ends an adopted job', async () => {
+    const job = rig.shell('echo up; exec sleep 1000');
+    const handle = await (await leave(job)).started;
+    const adopted = newBackend().adopt(job, handle);
+    await adopted?.cancel();
+    expect(await adopted?.ended).toMatchObject({ how: 'cancelled' });
+  });
+});
