@@ -1,8 +1,8 @@
 // Exchange with Belle II: database.txt with payload files in, and out.
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type PayloadRow, takeRevision } from './content.ts';
-import { readTextDatabase } from './database-text.ts';
+import { type PayloadRow, resolveContent, takeRevision } from './content.ts';
+import { readTextDatabase, type TextDatabase } from './database-text.ts';
 import { findDump, readDump } from './global-tag.ts';
 import { formatForm, formatLine, TEXT_FILE } from './layout.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
@@ -24,16 +24,32 @@ export interface ImportReport extends PublishedVersion {
   readonly warnings: readonly { readonly line: number; readonly message: string }[];
 }
 
+/** What an import would make. */
+export interface ImportPlan extends Pick<ImportReport, 'contentId' | 'viewId' | 'entries' | 'warnings'> {
+  readonly payloads: number;
+}
+
+/** importDatabase without making anything: every line read, every payload file hashed. The same errors. */
+export function planImport(path: string, options: Pick<ImportOptions, 'lenient'> = {}): ImportPlan {
+  const { entries, warnings } = readSource(path, options.lenient === true);
+  const content = resolveContent(entries);
+  const { contentId, viewId } = content;
+  return { contentId, viewId, entries: content.entries.length, payloads: content.payloads.length, warnings };
+}
+
+function readSource(path: string, isLenient: boolean): TextDatabase & { readonly file: string } {
+  const given = resolve(path);
+  const dump = findDump(given);
+  const file = existsSync(given) && statSync(given).isDirectory() ? join(given, TEXT_FILE) : given;
+  return { ...(dump === null ? readTextDatabase(file, isLenient) : readDump(dump, isLenient)), file };
+}
+
 /**
  * Makes a database of a database.txt (or a directory with one), or of an SQLite file of `b2conditionsdb download`, and the payload files beside it. CAF_DB_LINE lists every bad
  * line and missing file; then nothing is imported. Revisions are kept for export, but the content decides identity.
  */
 export async function importDatabase(path: string, into: string, options: ImportOptions): Promise<ImportReport> {
-  const given = resolve(path);
-  const dump = findDump(given);
-  const file = existsSync(given) && statSync(given).isDirectory() ? join(given, TEXT_FILE) : given;
-  const isLenient = options.lenient === true;
-  const { entries, files, warnings } = dump === null ? readTextDatabase(file, isLenient) : readDump(dump, isLenient);
+  const { entries, files, warnings, file } = readSource(path, options.lenient === true);
   const transaction = {
     at: options.at,
     actor: options.actor,
@@ -73,6 +89,20 @@ export interface ExportReport {
 export interface ExportOptions {
   /** `hash` (default): as imported, else the shortest md5 prefix. `int`: as imported where that is a number, else counted per name: for basf2 before release 6. */
   readonly revisions?: 'hash' | 'int';
+}
+
+/** What exportDatabase would write: the names of the payload files beside database.txt. */
+export function planExport(
+  path: string,
+  { revisions = 'hash' }: ExportOptions = {},
+): Omit<ExportReport, 'directory'> & { readonly files: readonly string[] } {
+  const database = openDatabase(path);
+  try {
+    const { lines, files } = exportLines(database, revisions);
+    return { entries: lines.length, payloads: files.size, files: [...files.keys()] };
+  } finally {
+    database.close();
+  }
 }
 
 /** Writes database.txt and `dbstore_<name>_rev_<rev>.root` files, as Belle II reads them. Provenance becomes comment lines. CAF_DB_EXISTS. */

@@ -7,7 +7,7 @@ import { ownIdentity } from '../host/process-identity.ts';
 import { readFileSystem } from './filesystem.ts';
 import { checkIntegrity, journalPath, openWritable, type Sqlite, sizeOf, translateError } from './journal-open.ts';
 import { acquireLease, BEAT_INTERVAL_MS, isOwnerAlive, type Lease, readOwner } from './lease.ts';
-import { readRefLines } from './refs-file.ts';
+import { type RefChange, readRefLines } from './refs-file.ts';
 import { createRegistryWriter, type RefMove } from './registry-writer.ts';
 import { describeVersion, type Scan, scanDatabases, type VersionRecord } from './scan.ts';
 
@@ -74,6 +74,19 @@ function open(results: string, path: string, { command, now = () => new Date() }
   }
 }
 
+/** What reindex would write into the tables. Needs no lease. */
+export function planReindex(results: string): ReturnType<Registry['reindex']> {
+  const { scan, changes } = readTruth(resolve(results));
+  return { ...scan, refs: changes.length };
+}
+
+/** What the registry is an index of: the databases that are there, and the history of their names. */
+function readTruth(results: string): { readonly scan: Scan; readonly changes: readonly RefChange[] } {
+  const changes = readRefLines(results);
+  const elsewhere = changes.flatMap(({ directory }) => (directory?.startsWith('/') === true && existsSync(directory) ? [directory] : []));
+  return { scan: scanDatabases(results, elsewhere), changes };
+}
+
 function createRegistry(db: Sqlite, lease: Lease, results: string, path: string): Registry {
   const writer = createRegistryWriter(db, results);
   const change = <T>(action: () => T): T => {
@@ -112,11 +125,7 @@ function createRegistry(db: Sqlite, lease: Lease, results: string, path: string)
     },
     check: (move) => writer.check(move),
     reindex() {
-      const changes = readRefLines(results);
-      const elsewhere = changes.flatMap(({ directory }) =>
-        directory?.startsWith('/') === true && existsSync(directory) ? [directory] : [],
-      );
-      const scan = scanDatabases(results, elsewhere);
+      const { scan, changes } = readTruth(results);
       change(() => {
         writer.rows.replaceVersions(scan.versions);
         writer.rows.replaceRefs(changes);

@@ -141,6 +141,7 @@ describe('caf db', () => {
     expect((await caf(root, 'reflog', 'online')).out).toMatch(/online .* begin/);
     expect((await caf(root, 'tag', 'v1', '--delete', '--note', 'mistyped', '--dry-run')).out).toMatch(/would be: the tag v1 is removed/);
     expect((await caf(root, 'show', 'v7')).err).toMatch(/There is no tag or branch v7/);
+    expect((await caf(root, 'reindex', '--dry-run')).out).toBe('3 versions, 2 changes of names; nothing was written\n');
     expect((await caf(root, 'reindex')).out).toMatch(/3 versions, 2 changes of names/);
   });
 
@@ -200,7 +201,8 @@ describe('caf db', () => {
     const dry = await caf(root, 'flatten', 'a', 'b', '--range', '0,0,1,7', '--dry-run');
     expect([dry.code, dry.out]).toEqual([0, expect.stringMatching(/Alignment +0:0 – 0:end .*\n.*\n.*\n\n3 intervals; nothing was made/)]);
     expect((await caf(root, 'flatten', 'a')).err).toMatch(/needs a directory/);
-    const garbage = await caf(root, 'gc', '--grace', '0');
+    expect((await caf(root, 'gc', '--dry-run', '--delete')).code).toBe(2);
+    const garbage = await caf(root, 'gc', '--dry-run', '--grace', '0');
     expect(garbage.out).toMatch(/0 objects not needed \(0 bytes\)/);
   });
 
@@ -266,6 +268,15 @@ describe('caf db', () => {
     expect((await caf(root, 'view', 'a', '--range', '9,0,8,0')).code).toBe(2);
   });
 
+  it('tells in the log from which jobs, inputs, code and options entries were made', async () => {
+    const made = new Bench();
+    const origin = { collectorJob: '3 of 4 jobs', inputsDigest: 'a'.repeat(64), codeDigest: 'b'.repeat(64), configDigest: 'c'.repeat(64) };
+    const input = made.input(ROWS, { transactions: [transaction(origin)] });
+    await publishDatabase(input, { directory: join(made.root, 'a'), objects: made.objects });
+    const { out } = await caf(made.root, 'log', 'a');
+    expect(out).toMatch(/entries +from +inputs +code +options +message\n.*2 entries +3 of 4 jobs +a{8} +b{8} +c{8}/);
+  });
+
   it('verifies, and ends with 1 when something is wrong', async () => {
     const { root } = await bench();
     const sound = await caf(root, 'verify', 'a');
@@ -289,9 +300,23 @@ describe('caf db', () => {
 
   it('imports what it exports, and lists every bad line', async () => {
     const { root } = await bench();
+    const planned = await caf(root, 'export', 'a', '--dry-run');
+    expect(planned.out).toMatch(
+      /^dbstore_Alignment_rev_755f85\.root\ndbstore_Alignment_rev_851800\.root\n\n2 entries and 2 payload files; nothing was written\n$/,
+    );
+    expect((await caf(root, 'export', 'a')).err).toMatch(/CAF_USAGE[\s\S]*--into DIR/);
     expect((await caf(root, 'export', 'a', '--into', 'out')).out).toBe('2 entries and 2 payload files written to out\n');
+    const dry = await caf(root, 'import', 'out/database.txt', '--dry-run', '--json');
+    const plan = JSON.parse(dry.out);
+    expect(plan).toMatchObject({ v: 1, entries: 2, payloads: 2, warnings: [] });
+    expect((await caf(root, 'import', 'out', '--dry-run')).out).toMatch(
+      /^2 entries, 2 payloads; nothing was made\ncontent {3}[0-9a-f]{64}\nview/,
+    );
+    expect((await caf(root, 'import', 'out')).code).toBe(2);
     const imported = await caf(root, 'import', 'out/database.txt', '--into', 'back', '--message', 'from a colleague');
     expect(imported.out).toMatch(/back {3}2 entries {3}version/);
+    const { contentId, viewId } = JSON.parse((await caf(root, 'show', 'back', '--json')).out);
+    expect([contentId, viewId]).toEqual([plan.contentId, plan.viewId]);
     expect(JSON.parse((await caf(root, 'log', 'back', '--json')).out).transactions).toMatchObject([
       { message: 'from a colleague', entries: 2 },
     ]);
@@ -299,6 +324,7 @@ describe('caf db', () => {
     const lines = readFileSync(text, 'utf8');
     chmodSync(text, 0o644);
     writeFileSync(text, `${lines}dbstore/Alignment 755f85 -1,-1,3,4\n`);
+    expect((await caf(root, 'import', 'out/database.txt', '--dry-run')).err).toMatch(/CAF_IOV_NEGATIVE/);
     const strict = await caf(root, 'import', 'out/database.txt', '--into', 'again');
     expect([strict.code, existsSync(join(root, 'again'))]).toEqual([2, false]);
     expect(strict.err).toMatch(/CAF_IOV_NEGATIVE/);

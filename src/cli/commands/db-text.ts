@@ -1,6 +1,7 @@
 // What `caf db` says to people: tables of entries, changes, chains and problems. Pure.
 
 import type { Change } from '../../database/diff.ts';
+import type { ImportPlan } from '../../database/exchange.ts';
 import { bytesText } from '../../database/filesystem.ts';
 import type { LoggedVersion, ShownChain, ShownDatabase } from '../../database/queries.ts';
 import type { PublishedVersion } from '../../database/types.ts';
@@ -56,6 +57,20 @@ function shadowed(entries: ShownDatabase['entries'], view: ShownDatabase['view']
     : ['', `${count(view.length, 'interval answers', 'intervals answer')} lookups: where entries overlap, the last one wins`];
 }
 
+/** What entries were made from: shown where any entry of the database has it. */
+interface Origin {
+  readonly title: string;
+  of(transaction: LoggedVersion['transactions'][number]): string | null;
+}
+
+const digits = (digest: string | null): string | null => (digest === null ? null : digest.slice(0, 8));
+const ORIGINS: readonly Origin[] = [
+  { title: 'from', of: ({ collectorJob }) => collectorJob },
+  { title: 'inputs', of: ({ inputsDigest }) => digits(inputsDigest) },
+  { title: 'code', of: ({ codeDigest }) => digits(codeDigest) },
+  { title: 'options', of: ({ configDigest }) => digits(configDigest) },
+];
+
 export function drawLog(log: LoggedVersion, { style, short }: DrawContext): readonly string[] {
   const lines = [
     `${style.paint('bold', short(log.directory))}   ${log.state}${log.createdAt === null ? '' : `   ${log.createdAt}`}`,
@@ -68,14 +83,17 @@ export function drawLog(log: LoggedVersion, { style, short }: DrawContext): read
     ),
   ];
   if (log.transactions.length === 0) return lines;
+  const isKnown = ({ of }: Origin): boolean => log.transactions.some((t) => of(t) !== null);
   const rows = log.transactions.map((t) => [
     t.at === '' ? '-' : oneLine(t.at),
     t.actor === '' ? '-' : oneLine(t.actor),
     t.calibration === null ? '-' : oneLine([t.calibration, t.algorithm ?? '', t.iteration === null ? '' : `it ${t.iteration}`].join(' ')),
     count(t.entries, 'entry', 'entries'),
+    ...ORIGINS.filter(isKnown).map(({ of }) => oneLine(of(t) ?? '-')),
     oneLine(t.message),
   ]);
-  const [header = '', ...table] = drawTable(['at', 'by', 'made by', 'entries', 'message'], rows);
+  const origins = ORIGINS.filter(isKnown).map(({ title }) => title);
+  const [header = '', ...table] = drawTable(['at', 'by', 'made by', 'entries', ...origins, 'message'], rows);
   return [...lines, '', style.paint('dim', header), ...table];
 }
 
@@ -118,8 +136,21 @@ export function drawPublished(
   { style, short }: DrawContext,
 ): readonly string[] {
   return [
-    ...warnings.map(({ line, message }) => `${style.mark('warning')} line ${line}: ${oneLine(message)}`),
+    ...drawWarnings(warnings, style),
     `${style.mark('done')} ${short(published.directory)}   ${count(published.entries, 'entry', 'entries')}   version ${shortId(published.versionId)}`,
     `  caf db show ${short(published.directory)}`,
   ];
 }
+
+export const drawImportPlan = (
+  { contentId, viewId, entries, payloads, warnings }: ImportPlan,
+  { style }: DrawContext,
+): readonly string[] => [
+  ...drawWarnings(warnings, style),
+  `${count(entries, 'entry', 'entries')}, ${count(payloads, 'payload')}; nothing was made`,
+  `content   ${contentId}`,
+  `view      ${viewId}`,
+];
+
+const drawWarnings = (warnings: ImportPlan['warnings'], style: Style): readonly string[] =>
+  warnings.map(({ line, message }) => `${style.mark('warning')} line ${line}: ${oneLine(message)}`);

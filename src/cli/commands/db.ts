@@ -1,12 +1,11 @@
 // `caf db`: what local databases hold, how they differ, whether they are sound, and exchange with Belle II.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { VerifyOptions } from '../../database/verify.ts';
-import { CafError } from '../../domain/errors.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { registerAsk } from './db/ask.ts';
-import { answer, at, databaseAt, dryRun, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { answer, at, databaseAt, dryRun, into, intoOf, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
 import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
 import { registerKeep } from './db/keep.ts';
@@ -148,7 +147,7 @@ function registerFlatten(db: Command, io: Io): void {
       '<dirs...>',
       'directories of local databases, highest priority first; a results directory stands for the results of its calibrations',
     )
-    .option('--into <dir>', 'the directory to make (not needed for --dry-run)')
+    .addOption(into())
     .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovArgument))
     .addOption(new Option('--range <e,r,e,r>', 'the same as --iov').argParser(iovArgument).conflicts('iov'))
     .option('-m, --message <text>', 'why; kept with every entry')
@@ -169,12 +168,10 @@ function registerFlatten(db: Command, io: Io): void {
         answer(io, options, { v, segments }, (context) => drawSegments(segments, context, '; nothing was made'));
         return;
       }
-      if (options.into === undefined)
-        throw new CafError('CAF_USAGE', 'The database needs a directory', { hint: 'Add: --into DIR; or only look with --dry-run' });
       const published = await flattenChain(
         { v: 1, databases },
         {
-          directory: at(io, options.into),
+          directory: at(io, intoOf(options.into, 'The database')),
           ...(range === undefined ? {} : { range }),
           ...(options.message === undefined ? {} : { message: options.message }),
         },

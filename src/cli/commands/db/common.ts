@@ -17,7 +17,13 @@ export interface Json {
 }
 
 export const json = () => new Option('--json', 'one document for machines');
-export const into = () => new Option('--into <dir>', 'the directory to make').makeOptionMandatory();
+export const into = () => new Option('--into <dir>', 'the directory to make (not needed for --dry-run)');
+
+/** CAF_USAGE without one. `what`: `The database`. */
+export function intoOf(directory: string | undefined, what: string): string {
+  if (directory !== undefined) return directory;
+  throw new CafError('CAF_USAGE', `${what} needs a directory`, { hint: 'Add: --into DIR; or only look with --dry-run' });
+}
 /** Manual changes say why: who reads the history in a year will want to know. */
 export const note = () => new Option('-n, --note <text>', 'why; kept in the history');
 export const pathHelp = 'directory of a local database';

@@ -9,7 +9,21 @@ import { addExamples } from '../../examples.ts';
 import { EXIT_FAILED } from '../../exit-codes.ts';
 import type { Io } from '../../io.ts';
 import { drawEdit, drawMerge, drawUpdate } from '../db-edit-text.ts';
-import { actorHere, answer, at, databaseAt, dryRun, iovArgument, type Json, json, note, pathHelp, runArgument, runOf } from './common.ts';
+import {
+  actorHere,
+  answer,
+  at,
+  databaseAt,
+  dryRun,
+  into,
+  iovArgument,
+  type Json,
+  json,
+  note,
+  pathHelp,
+  runArgument,
+  runOf,
+} from './common.ts';
 
 interface EditFlags extends Json {
   readonly into?: string;
@@ -24,12 +38,7 @@ export function registerEdits(db: Command, io: Io): void {
   registerExtend(db, io);
 }
 
-const editOptions = (command: Command): Command =>
-  command
-    .addOption(new Option('--into <dir>', 'the directory to make (not needed for --dry-run)'))
-    .addOption(note())
-    .addOption(dryRun())
-    .addOption(json());
+const editOptions = (command: Command): Command => command.addOption(into()).addOption(note()).addOption(dryRun()).addOption(json());
 
 function optionsOf(io: Io, flags: EditFlags): EditOptions {
   if (flags.into === undefined && flags.dryRun !== true) {

@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { ExportOptions, ExportReport } from '../../../database/exchange.ts';
 import { formatIov } from '../../../domain/iov.ts';
 import { count } from '../../../report/text.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
-import { drawPublished } from '../db-text.ts';
-import { actorHere, answer, at, databaseAt, into, type Json, json, pathHelp } from './common.ts';
+import { drawImportPlan, drawPublished } from '../db-text.ts';
+import { actorHere, answer, at, databaseAt, dryRun, into, intoOf, type Json, json, pathHelp } from './common.ts';
 
 export function registerExchange(db: Command, io: Io): void {
   registerImport(db, io);
@@ -25,10 +24,16 @@ function registerImport(db: Command, io: Io): void {
     .addOption(into())
     .option('--lenient', 'repair what Belle II repairs, with a warning each')
     .option('-m, --message <text>', 'why; kept with every entry')
+    .addOption(dryRun())
     .addOption(json())
-    .action(async (file: string, options: Json & { into: string; lenient?: boolean; message?: string }) => {
-      const { importDatabase } = await import('../../../database/exchange.ts');
-      const imported = await importDatabase(at(io, file), at(io, options.into), {
+    .action(async (file: string, options: Json & { into?: string; lenient?: boolean; message?: string; dryRun?: boolean }) => {
+      const { importDatabase, planImport } = await import('../../../database/exchange.ts');
+      if (options.dryRun === true) {
+        const plan = planImport(at(io, file), { lenient: options.lenient === true });
+        answer(io, options, { v: 1, ...plan }, (context) => drawImportPlan(plan, context));
+        return;
+      }
+      const imported = await importDatabase(at(io, file), at(io, intoOf(options.into, 'The database')), {
         at: new Date().toISOString(),
         actor: actorHere(),
         lenient: options.lenient === true,
@@ -53,13 +58,20 @@ function registerExport(db: Command, io: Io): void {
         .choices(['hash', 'int'])
         .default('hash'),
     )
+    .addOption(dryRun())
     .addOption(json())
-    .action(async (path: string, options: Json & { into: string; rev: 'hash' | 'int' }) => {
-      const exported = await exportPath(path, at(io, options.into), { revisions: options.rev }, io);
-      const { directory, entries, payloads } = exported;
-      answer(io, options, { v: 1, ...exported }, ({ short }) => [
-        `${count(entries, 'entry', 'entries')} and ${count(payloads, 'payload file')} written to ${short(directory)}`,
-      ]);
+    .action(async (path: string, options: Json & { into?: string; rev: 'hash' | 'int'; dryRun?: boolean }) => {
+      const { exportDatabase, planExport } = await import('../../../database/exchange.ts');
+      const what = ({ entries, payloads }: { entries: number; payloads: number }) =>
+        `${count(entries, 'entry', 'entries')} and ${count(payloads, 'payload file')}`;
+      if (options.dryRun === true) {
+        const plan = await withDatabase(path, io, (database) => planExport(database, { revisions: options.rev }));
+        answer(io, options, { v: 1, ...plan }, () => [...plan.files, '', `${what(plan)}; nothing was written`]);
+        return;
+      }
+      const target = at(io, intoOf(options.into, 'The export'));
+      const exported = await withDatabase(path, io, (database) => exportDatabase(database, target, { revisions: options.rev }));
+      answer(io, options, { v: 1, ...exported }, ({ short }) => [`${what(exported)} written to ${short(exported.directory)}`]);
     });
   addExamples(command, [
     ['caf db export results/gain/localdb --into gain', 'one database'],
@@ -67,18 +79,18 @@ function registerExport(db: Command, io: Io): void {
   ]);
 }
 
-async function exportPath(path: string, directory: string, options: ExportOptions, io: Io): Promise<ExportReport> {
-  const { exportDatabase } = await import('../../../database/exchange.ts');
+/** The database that is exported: the one at the path, or the results of a whole campaign, flattened for as long as `use` takes. */
+async function withDatabase<T>(path: string, io: Io, use: (database: string) => T | Promise<T>): Promise<T> {
   const { findFinalDatabases, isResultsDirectory } = await import('../../final-databases.ts');
   const results = at(io, path);
-  if (!isResultsDirectory(results)) return exportDatabase(await databaseAt(io, path), directory, options);
+  if (!isResultsDirectory(results)) return use(await databaseAt(io, path));
   const { describeDatabase } = await import('../../../database/chain.ts');
   const { flattenChain } = await import('../../../database/flatten.ts');
   const databases = (await findFinalDatabases(results, io)).map((each) => describeDatabase(each));
   const temporary = mkdtempSync(join(tmpdir(), 'caf-export-'));
   try {
     const { directory: flat } = await flattenChain({ v: 1, databases }, { directory: join(temporary, 'localdb') });
-    return await exportDatabase(flat, directory, options);
+    return await use(flat);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -73,6 +73,7 @@ function registerGc(db: Command, io: Io): void {
     .description('Lists payload objects that nothing refers to and what killed processes left; with --delete moves them to a trash.')
     .argument('[dir]', 'results directory (default: the one of the config here)')
     .option('--delete', 'move to objects/trash; what lies there longer than the grace period is deleted')
+    .addOption(new Option('--dry-run', 'only list, as without --delete').conflicts('delete'))
     .addOption(new Option('--grace <days>', 'what is younger stays').default(7).argParser(days))
     .addOption(json())
     .action(async (directory: string | undefined, flags: Json & { delete?: boolean; grace: number }) => {

@@ -114,20 +114,25 @@ function registerReindex(db: Command, io: Io): void {
   db.command('reindex')
     .description('Rebuilds the registry in caf.db from the directories and caf.refs, which are the truth.')
     .argument('[dir]', 'results directory (default: the one of the config here)')
+    .addOption(dryRun())
     .addOption(json())
-    .action(async (directory: string | undefined, flags: Json) => {
+    .action(async (directory: string | undefined, flags: Json & { dryRun?: boolean }) => {
       const results = await findResults(directory, io);
-      const { openRegistry } = await import('../../../database/registry.ts');
-      const registry = await openRegistry(results, { command: 'caf db reindex' });
-      try {
-        const { versions, problems, refs } = registry.reindex();
-        answer(io, flags, { v: 1, results, versions: versions.length, refs, problems }, ({ short, style }) => [
-          `${style.mark('done')} ${versions.length} versions, ${refs} changes of names`,
-          ...problems.map((problem) => `${style.mark('warning')} ${short(problem.directory)}: ${problem.message}`),
-        ]);
-        if (problems.length > 0) io.setExitCode(1);
-      } finally {
-        registry.close();
-      }
+      const { openRegistry, planReindex } = await import('../../../database/registry.ts');
+      const rebuild = async () => {
+        const registry = await openRegistry(results, { command: 'caf db reindex' });
+        try {
+          return registry.reindex();
+        } finally {
+          registry.close();
+        }
+      };
+      const isDry = flags.dryRun === true;
+      const { versions, problems, refs } = isDry ? planReindex(results) : await rebuild();
+      answer(io, flags, { v: 1, results, versions: versions.length, refs, problems }, ({ short, style }) => [
+        `${isDry ? '' : `${style.mark('done')} `}${versions.length} versions, ${refs} changes of names${isDry ? '; nothing was written' : ''}`,
+        ...problems.map((problem) => `${style.mark('warning')} ${short(problem.directory)}: ${problem.message}`),
+      ]);
+      if (problems.length > 0) io.setExitCode(1);
     });
 }
