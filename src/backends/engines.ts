@@ -6,8 +6,13 @@ import { readArrays, traceOf } from './batch-spool.ts';
 import type { BatchEngine } from './engine.ts';
 import { slurm } from './slurm.ts';
 
-/** Each engine, whatever it wants to know of a site. */
-const ENGINES: readonly Omit<BatchEngine<never>, 'submit'>[] = [slurm];
+/** An engine, whatever it wants to know of a site. */
+export type NamedEngine = Omit<BatchEngine<never>, 'submit'>;
+
+const ENGINES: readonly NamedEngine[] = [slurm];
+
+/** Null where there is none of this name: another caf has more. */
+export const engineNamed = (name: string): NamedEngine | null => ENGINES.find((engine) => engine.name === name) ?? null;
 
 /** Where the array jobs of a campaign lie. A name with a dot is no calibration's. */
 export const spoolOf = (output: string): string => join(output, '.batch');

@@ -1,12 +1,15 @@
 // What `caf cancel` does: asks the caf that works on a results directory to stop, through a file, and waits for its end.
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { openJournalForReading } from '../database/journal-reader.ts';
 import type { InvocationRecord, OwnerRecord } from '../database/journal-records.ts';
 import { isNoticed, requestsDirectory, type StopRequest, withdrawStopRequest, writeStopRequest } from '../database/stop-request.ts';
 import { CafError } from '../domain/errors.ts';
 import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
 import { unreachable } from '../domain/result.ts';
+import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { createWaker } from '../host/waker.ts';
@@ -16,19 +19,28 @@ import { endAttempts } from '../runners/leftover-jobs.ts';
 import type { CancelOptions } from './commands/cancel.ts';
 import type { Io } from './io.ts';
 import { findResults } from './results.ts';
+import { readSubmission } from './submission.ts';
 
 /** How long a request may stay unnoticed: clients of network file systems believe for a minute that a directory has not changed. */
 const PATIENCE_MS = 90_000;
 
 export async function cancelCampaign(directory: string | undefined, { drain, keepJobs, reason }: CancelOptions, io: Io): Promise<void> {
-  const results = await findResults(directory, io);
+  const results = await findResults(directory, io, { orSubmitted: true });
   const name = shortPath(results, io.cwd);
   const jobs: StopWish['jobs'] = drain ? 'finish' : keepJobs ? 'leave' : 'cancel';
   const owner = readHolder(results);
   const left = owner === null ? null : await endOwner({ results, name, owner, jobs, reason, io });
+  const isWithdrawn = owner === null && (await withdraw(results, io));
   const ended = jobs === 'cancel' ? await endLeftovers(results, io) : 0;
-  if (left === null && ended === 0) io.stderr.write(`nothing to cancel: no caf works on ${name}\n`);
-  if (left === 'work' || ended > 0) io.stderr.write('\n  caf run   continue\n');
+  if (left === null && ended === 0 && !isWithdrawn) io.stderr.write(`nothing to cancel: no caf works on ${name}\n`);
+  if (left === 'work' || ended > 0 || isWithdrawn) io.stderr.write('\n  caf run   continue\n');
+}
+
+/** A campaign that was submitted as a batch job and has not begun, or died, is ended by the engine. False when there is none. */
+async function withdraw(results: string, io: Io): Promise<boolean> {
+  if (readSubmission(results) === null) return false;
+  const { withdrawSubmission } = await import('./submitted-job.ts');
+  return withdrawSubmission(results, io);
 }
 
 interface Cancelling {
@@ -139,24 +151,21 @@ function writeRequest(results: string, request: StopRequest): void {
 
 /** Ends what this machine still runs for the campaign, where no caf is there to do it: a caf that was killed has left it. How many. */
 async function endLeftovers(results: string, io: Io): Promise<number> {
-  if (readHolder(results) !== null) return 0;
+  if (!hasJournal(results) || readHolder(results) !== null) return 0;
   const { unfinished } = readFacts(results);
   const ended = await endAttempts(results, unfinished);
   if (ended > 0) io.stderr.write(`ended ${count(ended, 'running job')} that no caf looked after\n`);
-  const elsewhere = unfinished.flatMap(({ handle }) => {
-    if (handle === null || (!isEngineJob(handle) && handle.host === hostname())) return [];
-    return [
-      isEngineJob(handle)
-        ? `may still be with ${handle.engine}: caf run takes them back, and caf cancel then ends them`
-        : `may still run on ${handle.host}: caf cancel ends them there`,
-    ];
-  });
-  for (const [where, { length }] of Map.groupBy(elsewhere, (text) => text)) io.stderr.write(`${count(length, 'job')} ${where}\n`);
+  const elsewhere = unfinished.flatMap(({ handle }) =>
+    handle === null || isEngineJob(handle) || handle.host === hostname() ? [] : [handle.host],
+  );
+  for (const [host, { length }] of Map.groupBy(elsewhere, (each) => each))
+    io.stderr.write(`${count(length, 'job')} may still run on ${host}: caf cancel ends them there\n`);
   return ended;
 }
 
 /** Who works here and is alive, as far as this machine can tell. */
 function readHolder(results: string): OwnerRecord | null {
+  if (!hasJournal(results)) return null;
   const reader = openJournalForReading(results);
   try {
     return reader.isHeld() ? reader.owner() : null;
@@ -164,6 +173,9 @@ function readHolder(results: string): OwnerRecord | null {
     reader.close();
   }
 }
+
+/** Without one it was submitted, and has not begun. */
+const hasJournal = (results: string): boolean => existsSync(join(results, JOURNAL_FILE));
 
 interface Facts {
   /** How the newest invocation ended. */

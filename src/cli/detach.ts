@@ -2,16 +2,15 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type CampaignSpec, DEFAULT_OUTPUT } from '../domain/calibration.ts';
+import type { CampaignSpec } from '../domain/calibration.ts';
 import { CafError, type CafErrorOptions, type ErrorCode } from '../domain/errors.ts';
 import { type BackgroundStart, connectToStarter, startInBackground } from '../host/background.ts';
 import { shortPath } from '../report/error-text.ts';
-import { styleFor } from '../report/style.ts';
-import { drawTable } from '../report/text.ts';
 import type { RunOptions } from './commands/run.ts';
+import { drawFollowing } from './draw-following.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { programOf } from './program-file.ts';
 import { OUT_FILE } from './results.ts';
 import { runCommand } from './run.ts';
 import { runArguments } from './run-arguments.ts';
@@ -21,11 +20,11 @@ type Answer =
   | { readonly kind: 'started' }
   | { readonly kind: 'failed'; readonly error: { readonly code: ErrorCode; readonly message: string } & Omit<CafErrorOptions, 'cause'> };
 
-/** Beside the bundle, or beside the sources when this is one. */
-const programOf = (here: string): string => fileURLToPath(new URL(here.endsWith('.ts') ? '../../bin/caf.js' : '../bin/caf.js', here));
-
 /** Resolves when the campaign has begun in the background. Throws what would have kept `caf run` from beginning, and then nothing is left behind. */
-export async function detach(options: RunOptions, { output }: CampaignSpec, io: Io): Promise<void> {
+export const detachRun = (options: RunOptions, io: Io): Promise<void> =>
+  runCommand(options, io, { elsewhere: ({ spec }) => detach(options, spec, io) });
+
+async function detach(options: RunOptions, { output }: CampaignSpec, io: Io): Promise<void> {
   const out = openOutput(output);
   let start: BackgroundStart;
   try {
@@ -51,21 +50,10 @@ export async function detach(options: RunOptions, { output }: CampaignSpec, io: 
   if (options.json) {
     const facts = { v: 1, type: 'campaign.detached', pid: start.pid, host: hostname(), output, out: join(output, OUT_FILE) };
     io.stdout.write(`${JSON.stringify(facts)}\n`);
-  } else if (!options.quiet) io.stdout.write(`${drawDetached(start.pid, shortPath(output, io.cwd), io).join('\n')}\n`);
-}
-
-function drawDetached(pid: number, output: string, io: Io): readonly string[] {
-  const isDefault = output === DEFAULT_OUTPUT;
-  const commands = [
-    [`caf status${isDefault ? '' : ` ${output}`} --watch`, 'how far it is, as it changes'],
-    [`caf logs -f${isDefault ? '' : ` --output ${output}`}`, 'what it does'],
-    [`caf cancel${isDefault ? '' : ` ${output}`}`, 'end it'],
-  ];
-  return [
-    `${styleFor(io.stdout, io.env).mark('running')} in the background: caf pid ${pid} on ${hostname()}   ${output}`,
-    '',
-    ...drawTable([], commands).map((line) => `  ${line}`),
-  ];
+  } else if (!options.quiet) {
+    const head = `in the background: caf pid ${start.pid} on ${hostname()}`;
+    io.stdout.write(`${drawFollowing(head, output, io).join('\n')}\n`);
+  }
 }
 
 interface OutputFile {
@@ -121,7 +109,7 @@ export async function runInBackground(options: RunOptions, io: Io): Promise<void
     return starter.answer(one);
   };
   try {
-    await runCommand(options, io, () => void answer({ kind: 'started' }));
+    await runCommand(options, io, { onStarted: () => void answer({ kind: 'started' }) });
   } catch (error) {
     if (hasAnswered || !(error instanceof CafError)) throw error;
     const { code, message, hint, problems, at } = error;

@@ -19,6 +19,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
 const INPUT_CODES: readonly ErrorCode[] = [
   'CAF_USAGE',
   'CAF_INPUT_MISSING',
+  'CAF_SUBMIT_REFUSED',
   'CAF_NODE_VERSION',
   'CAF_RESULTS_NOT_FOUND',
   'CAF_RESULTS_INCOMPLETE',

@@ -13,6 +13,7 @@ import { registerLogs } from './commands/logs.ts';
 import { registerReset } from './commands/reset.ts';
 import { registerRun } from './commands/run.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerSubmit } from './commands/submit.ts';
 import type { Io } from './io.ts';
 import { VERSION } from './version.ts';
 
@@ -49,6 +50,7 @@ export function buildProgram(io: Io): Command {
   program.commandsGroup('Run:');
   registerInit(program, io);
   registerRun(program, io);
+  registerSubmit(program, io);
   registerCancel(program, io);
   registerReset(program, io);
   program.commandsGroup('Look:');

@@ -22,13 +22,19 @@ import { type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
 import type { RunOptions } from './commands/run.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { readCampaign } from './read-campaign.ts';
+import { type ReadCampaign, readCampaign } from './read-campaign.ts';
 import { LOG_FILE } from './results.ts';
 import { BACKGROUND_SIGNALS, createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
 import { VERSION } from './version.ts';
 
-/** `onStarted` is called when the campaign begins: the results directory is ours, and nothing speaks against it any more. */
-export async function runCommand(options: RunOptions, io: Io, onStarted: () => void = () => undefined): Promise<void> {
+export interface RunHooks {
+  /** Called when the campaign begins: the results directory is ours, and nothing speaks against it any more. */
+  readonly onStarted?: () => void;
+  /** What is done instead of running it here, when it is checked and there is something to do. Nothing was written yet. */
+  readonly elsewhere?: (campaign: ReadCampaign) => Promise<void>;
+}
+
+export async function runCommand(options: RunOptions, io: Io, { onStarted, elsewhere }: RunHooks = {}): Promise<void> {
   keepHeapSmall();
   const campaign = await readCampaign(options, io);
   const { spec } = campaign;
@@ -71,7 +77,7 @@ export async function runCommand(options: RunOptions, io: Io, onStarted: () => v
     const timed = { ...event, at: new Date().toISOString() };
     report.event(timed);
     log?.event(timed);
-    if (event.type === 'campaign.started') onStarted();
+    if (event.type === 'campaign.started') onStarted?.();
   };
   const exitOfFailed = () => (isTrouble ? EXIT_TROUBLE : EXIT_FAILED);
   if (before.plan.calibrations.every(({ reused }) => reused)) {
@@ -81,10 +87,7 @@ export async function runCommand(options: RunOptions, io: Io, onStarted: () => v
     return;
   }
 
-  if (options.detach) {
-    const { detach } = await import('./detach.ts');
-    return detach(options, spec, io);
-  }
+  if (elsewhere !== undefined) return elsewhere(campaign);
 
   compileLess();
   const [{ openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([

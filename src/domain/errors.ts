@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   CAF_CONFIG_CYCLE: 'Calibrations wait for each other in a circle.',
   CAF_USAGE: 'The command line has a mistake.',
   CAF_INPUT_MISSING: 'Input files of a collection are missing or unreadable.',
+  CAF_SUBMIT_REFUSED: 'A batch engine refuses the campaign as one job.',
   CAF_NODE_VERSION: 'This Node is too old for caf.',
   // results directory and journal (exit 3 unless said otherwise)
   CAF_RESULTS_LOCKED: 'Another caf works on this results directory.',
@@ -23,6 +24,7 @@ export const ERROR_CODES = {
   CAF_LEASE_LOST: 'Another caf took this results directory over; this one must not write any more.',
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',
   CAF_BACKGROUND: 'The caf in the background ended before it had begun.',
+  CAF_SUBMIT: 'A batch engine did not take the campaign, or did not say whether it has.',
   CAF_INTERNAL: 'A bug in caf.',
   // running (exit 1)
   CAF_JOB_FAILED: 'Jobs of a collection failed.',

@@ -1,10 +1,11 @@
 // Who works here, as it is kept with what they make.
 import { hostname, userInfo } from 'node:os';
 
-/** user@host. In a container many users have a number and no name: then it is the number. */
+/** user@host. */
 export const actorHere = (): string => `${userName()}@${hostname()}`;
 
-function userName(): string {
+/** In a container many users have a number and no name: then it is the number. */
+export function userName(): string {
   try {
     return userInfo().username;
   } catch (error) {

@@ -30,6 +30,17 @@ test.each([
     ['run', '--o'],
     ['--only', '--output'],
   ],
+  [
+    ['run', '--d'],
+    ['--dry-run', '--detach'],
+  ],
+  [['run', '--in'], []],
+  [['run', '--backend', 'lo'], ['local']],
+  [['submit', '--backend', 'lo'], []],
+  [
+    ['cancel', '--'],
+    ['--drain', '--keep-jobs', '--reason', '--help'],
+  ],
   [['graph', '--machine', 'j'], ['job']],
   [['run', '--iov', ''], []],
   [

@@ -62,12 +62,19 @@ async function completeWords(program: Command, words: readonly string[], io: Io)
   const starting = (candidates: readonly string[]) => candidates.filter((candidate) => candidate.startsWith(last));
   if (previous?.argChoices !== undefined) return starting(previous.argChoices);
   if (previous?.long === '--only') return starting(await calibrationNames(io));
+  if (previous?.long === '--backend') return starting(await backendNames(command.name()));
   if (previous !== undefined) return [];
   if (last.startsWith('-')) return starting([...options, '--help']);
   const names = command.commands.map((each) => each.name()).filter((name) => !name.startsWith('__'));
   const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
   const calibrations = TAKES_CALIBRATION.includes(command.name()) ? await calibrationNames(io) : [];
   return starting([...names, ...choices, ...calibrations]);
+}
+
+/** A campaign is submitted to an engine; its jobs may also run here. */
+async function backendNames(command: string): Promise<readonly string[]> {
+  const { BACKENDS } = await import('../../config/check/check-backend.ts');
+  return command === 'submit' ? BACKENDS.filter((kind) => kind !== 'local') : BACKENDS;
 }
 
 async function calibrationNames(io: Io): Promise<readonly string[]> {

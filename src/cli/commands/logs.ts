@@ -8,6 +8,7 @@ import { shortPath } from '../../report/error-text.ts';
 import { styleFor } from '../../report/style.ts';
 import { readTail } from '../../report/tail.ts';
 import { stripControls } from '../../report/text.ts';
+import { awaitBeginning } from '../await-beginning.ts';
 import { canGrow } from '../end-of-log.ts';
 import { addExamples } from '../examples.ts';
 import { type FoundLog, findLog } from '../find-log.ts';
@@ -51,7 +52,8 @@ export function registerLogs(program: Command, io: Io): void {
 }
 
 async function showLogs(what: string | undefined, options: LogsOptions, io: Io): Promise<void> {
-  const results = await findResults(options.output, io);
+  const results = await findResults(options.output, io, { orSubmitted: options.follow === true });
+  if (options.follow === true) await awaitBeginning(results, io);
   const found = await findLog(results, what, options.attempt ?? null);
   const lines = options.lines ?? (io.stdout.isTTY || options.follow === true ? DEFAULT_LINES : Number.POSITIVE_INFINITY);
   const abort = new AbortController();

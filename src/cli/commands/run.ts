@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly verbose: boolean;
 }
 
-interface ParsedOptions extends Partial<Omit<RunOptions, 'config' | 'only'>> {
+export interface ParsedRunOptions extends Partial<Omit<RunOptions, 'config' | 'only'>> {
   readonly only?: readonly string[];
 }
 
@@ -47,11 +47,11 @@ export function registerRun(program: Command, io: Io): void {
     .addOption(new Option('--json', 'one event per line on standard output').conflicts(['quiet', 'verbose']))
     .addOption(new Option('-q, --quiet', 'print only failures').conflicts('verbose'))
     .option('-v, --verbose', 'a line for each job, and the reasons')
-    .action(async (config: string | undefined, options: ParsedOptions) => {
+    .action(async (config: string | undefined, options: ParsedRunOptions) => {
       const asked = runOptions(config, options);
-      if (asked.inBackground) {
-        const { runInBackground } = await import('../detach.ts');
-        return runInBackground(asked, io);
+      if (asked.detach || asked.inBackground) {
+        const { detachRun, runInBackground } = await import('../detach.ts');
+        return asked.detach ? detachRun(asked, io) : runInBackground(asked, io);
       }
       const { runCommand } = await import('../run.ts');
       return runCommand(asked, io);
@@ -66,7 +66,7 @@ export function registerRun(program: Command, io: Io): void {
   ]);
 }
 
-const runOptions = (config: string | undefined, options: ParsedOptions): RunOptions => ({
+export const runOptions = (config: string | undefined, options: ParsedRunOptions): RunOptions => ({
   config,
   only: options.only ?? [],
   iov: options.iov,
@@ -81,9 +81,9 @@ const runOptions = (config: string | undefined, options: ParsedOptions): RunOpti
   verbose: options.verbose ?? false,
 });
 
-const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
+export const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
 
-function iovOption(text: string): Iov {
+export function iovOption(text: string): Iov {
   try {
     return parseIov(text);
   } catch (error) {

@@ -4,6 +4,7 @@ import { createWaker } from '../../host/waker.ts';
 import { drawStatus } from '../../report/draw-status.ts';
 import { shortPath } from '../../report/error-text.ts';
 import { isLive, styleFor } from '../../report/style.ts';
+import { awaitBeginning } from '../await-beginning.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { findResults } from '../results.ts';
@@ -32,7 +33,7 @@ export function registerStatus(program: Command, io: Io): void {
 }
 
 async function showStatus(directory: string | undefined, { watch, json, all }: StatusOptions, io: Io): Promise<void> {
-  const results = await findResults(directory, io);
+  const results = await findResults(directory, io, { orSubmitted: watch === true });
   const { readStatus } = await import('../../report/status-model.ts');
   if (json === true) {
     io.stdout.write(`${JSON.stringify(readStatus(results))}\n`);
@@ -54,6 +55,7 @@ async function showStatus(directory: string | undefined, { watch, json, all }: S
     io.stdout.write(`${draw(false).lines.join('\n')}\n`);
     return;
   }
+  await awaitBeginning(results, io);
   await watchStatus(results, draw, io);
 }
 

@@ -1,0 +1,33 @@
+// An engine with the options of its site, for a campaign that runs as one job of it.
+import type { BackendSpec, BatchSpec } from '../domain/calibration.ts';
+import { moduleLines } from './batch-script.ts';
+import type { ArrayRequest, BatchEngine, SubmitText } from './engine.ts';
+import type { NamedEngine } from './engines.ts';
+import { slurm } from './slurm.ts';
+
+export interface CampaignEngine {
+  readonly engine: NamedEngine;
+  submit(request: Omit<ArrayRequest<never>, 'site'>): SubmitText;
+  /** Environment that the config gives to all jobs of this engine. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Lines of shell that the site needs first. */
+  readonly setup: readonly string[];
+}
+
+/** `directives`: further options, of this job only. Null for a backend that is no engine. */
+export function campaignEngineOf(spec: BackendSpec, directives: readonly string[]): CampaignEngine | null {
+  switch (spec.kind) {
+    case 'local':
+      return null;
+    case 'slurm':
+      return withSite(slurm, { ...spec.site, directives: [...spec.site.directives, ...directives] }, spec);
+  }
+}
+
+/** Ties an engine to the options that only it understands. */
+const withSite = <Site>(engine: BatchEngine<Site>, site: Site, { env, modules, setup }: BatchSpec): CampaignEngine => ({
+  engine,
+  env,
+  setup: [...moduleLines(modules), ...setup],
+  submit: (request) => engine.submit({ ...request, site }),
+});
