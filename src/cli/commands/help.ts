@@ -19,6 +19,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['CAF_CONFIG_TIMEOUT_MS', 'how long a config may take to load, in milliseconds (30000)'],
   ['NODE_COMPILE_CACHE', 'where compiled code is kept, instead of beside caf or in ~/.cache (XDG_CACHE_HOME)'],
   ['NODE_DISABLE_COMPILE_CACHE', '1 = compiled code is not kept'],
+  ['CAF_JOB', 'set by caf for a program or a job: path of its job.json'],
   ['CAF_FILESYSTEM', 'network or local: what the results directory is taken to lie on'],
   ['CAF_LEASE_STALE_MS', 'after how long without a sign of life a caf on another host counts as gone (300000)'],
 ];
