@@ -68,10 +68,13 @@ test('no campaign uses an invalid database; made anew it is another one', async 
   await project.ask(['run', '--only', 'scale']);
   const state = ['db', 'state', 'calibration_results/scale/localdb'];
   await project.ask([...state, 'invalid', '--note', 'wrong map']);
+  const { versionId } = JSON.parse(await project.ask(['db', 'show', 'calibration_results/scale/localdb', '--json']));
+  // Made anew, it is another database: the old one is kept, and stays invalid.
+  expect((await project.caf(['run'])).stderr).toContain('scale started iteration=0 because="its result was marked invalid"');
+  expect(await project.ask(state)).toMatch(/committed/);
+  const aside = `calibration_results/scale/localdb.${versionId}`;
+  expect(await project.ask(['db', 'state', aside])).toMatch(/invalid/);
+  project.edit('caf.config.ts', 'defineConfig({', `defineConfig({ databases: ['${aside}'],`);
   const refused = await project.caf(['run']);
   expect([refused.code, refused.stderr]).toEqual([expect.toSatisfy((code) => code !== 0), expect.stringMatching(/is invalid: wrong map/)]);
-  // Made anew, it is another database: the old one is kept, and stays invalid.
-  await project.ask(['reset', 'scale']);
-  await project.ask(['run']);
-  expect(await project.ask(state)).toMatch(/committed/);
 });
