@@ -4,6 +4,7 @@ import type { Commands } from './batch-commands.ts';
 import { createHintReader, pathsOf } from './batch-spool.ts';
 import { type BatchTask, needsEngine, readOwnEnd, verdict } from './batch-task.ts';
 import type { BatchEngine, EngineEnd, EngineTask } from './engine.ts';
+import { createLogReader } from './engine-log.ts';
 
 /** An array that may be in the engine. */
 export interface LiveArray {
@@ -59,6 +60,8 @@ const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !==
 export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: WatcherOptions): Watcher {
   const live = new Map<BatchTask, { readonly array: LiveArray | null; readonly since: number; lookedAt: number }>();
   const arrays = new Map<LiveArray, number>();
+  /** For engines that write down what happens. */
+  const logs = new Map<LiveArray, () => readonly EngineTask[]>();
   /** Those whose end was heard of, but is not clear yet. */
   const unclear = new Set<BatchTask>();
   let waiters: {
@@ -110,8 +113,11 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
     unclear.delete(task);
     if (array !== null) {
       const left = (arrays.get(array) ?? 1) - 1;
-      if (left === 0) arrays.delete(array);
-      else arrays.set(array, left);
+      arrays.set(array, left);
+      if (left === 0) {
+        arrays.delete(array);
+        logs.delete(array);
+      }
     }
     task.finish(verdict(task.submission, task.ownEnd, endInLog(task, array) ?? task.engineEnd, task.isCancelWanted));
     if (live.size === 0) stopTimers();
@@ -137,9 +143,24 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
         const task = array.tasks[number];
         if (task !== undefined) look(task, now);
       }
+      readLog(array, now);
     }
     for (const task of [...unclear]) if (now - (live.get(task)?.lookedAt ?? now) >= LOOK_MS) look(task, now);
     if (live.size > 0) hintTimer = setTimeout(readHints, HINT_MS);
+  }
+
+  /** What the engine writes down is its word, long before the next query. */
+  function readLog(array: LiveArray, now: number): void {
+    const events = logs.get(array)?.() ?? [];
+    if (events.length === 0) return;
+    const byId = new Map(array.tasks.flatMap((task) => (task === undefined || task.id === null ? [] : [[task.id, task] as const])));
+    for (const { id, state } of events) {
+      const task = byId.get(id);
+      if (task === undefined || task.isOver) continue;
+      task.state = state;
+      if (state.state === 'ended') ended(task, state.end, now);
+      else if (state.state !== 'queued' && state.state !== 'running') wish();
+    }
   }
 
   // ---------------------------------------------------------------------------------------------------------------- queue
@@ -264,7 +285,11 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
       if (isClosed) return;
       const now = performance.now();
       live.set(task, { array, since: now, lookedAt: -Infinity });
-      if (array !== null) arrays.set(array, (arrays.get(array) ?? 0) + 1);
+      if (array !== null) {
+        arrays.set(array, (arrays.get(array) ?? 0) + 1);
+        if (engine.readLog !== undefined && !logs.has(array))
+          logs.set(array, createLogReader(pathsOf(array.directory).log, engine.readLog));
+      }
       hintTimer ??= setTimeout(readHints, HINT_MS);
       wish();
     },
@@ -281,6 +306,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
       isClosed = true;
       live.clear();
       arrays.clear();
+      logs.clear();
       unclear.clear();
       for (const { reject } of waiters.splice(0)) reject(new Error('the batch engine is not watched any more'));
       stopTimers();

@@ -3,6 +3,7 @@ import type { BackendSpec, BatchSpec } from '../domain/calibration.ts';
 import { moduleLines } from './batch-script.ts';
 import type { ArrayRequest, BatchEngine, SubmitText } from './engine.ts';
 import type { NamedEngine } from './engines.ts';
+import { htcondor } from './htcondor.ts';
 import { slurm } from './slurm.ts';
 
 export interface CampaignEngine {
@@ -21,6 +22,8 @@ export function campaignEngineOf(spec: BackendSpec, directives: readonly string[
       return null;
     case 'slurm':
       return withSite(slurm, { ...spec.site, directives: [...spec.site.directives, ...directives] }, spec);
+    case 'htcondor':
+      return withSite(htcondor, { ...spec.site, lines: [...spec.site.lines, ...directives] }, spec);
   }
 }
 

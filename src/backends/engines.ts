@@ -4,12 +4,13 @@ import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
 import { createCommands } from './batch-commands.ts';
 import { readArrays, traceOf } from './batch-spool.ts';
 import type { BatchEngine } from './engine.ts';
+import { htcondor } from './htcondor.ts';
 import { slurm } from './slurm.ts';
 
 /** An engine, whatever it wants to know of a site. */
 export type NamedEngine = Omit<BatchEngine<never>, 'submit'>;
 
-const ENGINES: readonly NamedEngine[] = [slurm];
+const ENGINES: readonly NamedEngine[] = [slurm, htcondor];
 
 /** Null where there is none of this name: another caf has more. */
 export const engineNamed = (name: string): NamedEngine | null => ENGINES.find((engine) => engine.name === name) ?? null;

@@ -5,7 +5,7 @@ import type { PayloadDefinition } from '../domain/payload.ts';
 import type { Strategy } from '../strategies/strategy.ts';
 import { captureCallSite, DEFINED_AT } from './call-site.ts';
 import type { FilePayload, ValuePayload } from './contexts.ts';
-import type { Calibration, CalibrationOptions, Config, ConfigOptions, LocalBackend, SlurmBackend } from './options.ts';
+import type { Calibration, CalibrationOptions, Config, ConfigOptions, HtcondorBackend, LocalBackend, SlurmBackend } from './options.ts';
 import { registerPayload } from './payload-registry.ts';
 
 /** Marks what defineConfig returns; Symbol.for, so that two copies of the package agree. */
@@ -100,6 +100,13 @@ export const local = (options: Omit<LocalBackend, 'kind'> = {}): LocalBackend =>
  * @example slurm({ partition: 'short', account: 'belle', modules: ['root/6.30'] })
  */
 export const slurm = (options: Omit<SlurmBackend, 'kind'> = {}): SlurmBackend => ({ ...options, kind: 'slurm' });
+
+/**
+ * Jobs on an HTCondor pool, many in one submission. Time, memory and cores are the collection's `resources`; what is left out is left to the pool.
+ * Which schedd and pool: as in your shell (`_CONDOR_SCHEDD_HOST`, `_CONDOR_COLLECTOR_HOST`). The results directory must be on a file system that the nodes see.
+ * @example htcondor({ accountingGroup: 'group_physics', attributes: { JobFlavour: 'workday' } })
+ */
+export const htcondor = (options: Omit<HtcondorBackend, 'kind'> = {}): HtcondorBackend => ({ ...options, kind: 'htcondor' });
 
 export interface StrategyOptions {
   readonly name: string;

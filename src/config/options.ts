@@ -140,7 +140,34 @@ export interface SlurmBackend extends BatchOptions {
   readonly directives?: readonly string[] | undefined;
 }
 
-export type BackendOption = LocalBackend | SlurmBackend;
+/** Made by `htcondor()`. */
+export interface HtcondorBackend extends BatchOptions {
+  readonly kind: 'htcondor';
+  /** `'local'`: jobs run on the submit machine itself. Default `'vanilla'`. */
+  readonly universe?: 'vanilla' | 'local' | undefined;
+  /** Such as `'group_physics.calibration'`. */
+  readonly accountingGroup?: string | undefined;
+  /** Whose share is used. Default: yours. */
+  readonly accountingUser?: string | undefined;
+  /** An expression that a machine must fulfil, such as `'OpSysMajorVer == 9'`. */
+  readonly requirements?: string | undefined;
+  /** An expression: machines where it is greater are preferred. */
+  readonly rank?: string | undefined;
+  /** Disk of each job, such as `'10 GB'`. Default: the pool's. */
+  readonly disk?: string | undefined;
+  /** GPUs of each job. Default none. */
+  readonly gpus?: number | undefined;
+  /** Among your own jobs: greater goes first. Default 0. */
+  readonly priority?: number | undefined;
+  /** Such as `['sql:2']`. Default none. */
+  readonly concurrencyLimits?: readonly string[] | undefined;
+  /** Attributes that the site defines, such as `{ JobFlavour: 'workday' }`. Default none. */
+  readonly attributes?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Further lines of the submit description. Those that would break an array of jobs are refused. Default none. */
+  readonly lines?: readonly string[] | undefined;
+}
+
+export type BackendOption = LocalBackend | SlurmBackend | HtcondorBackend;
 
 /** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
 export interface CalibrationOptions<

@@ -162,7 +162,32 @@ export interface SlurmSpec extends BatchSpec {
   readonly site: SlurmSite;
 }
 
-export type BackendSpec = LocalSpec | SlurmSpec;
+/** What HTCondor is told about the site. Null = left to the site. */
+export interface HtcondorSite {
+  readonly universe: 'vanilla' | 'local';
+  readonly accountingGroup: string | null;
+  readonly accountingUser: string | null;
+  /** An expression that a machine must fulfil. */
+  readonly requirements: string | null;
+  /** An expression: machines with a greater value are preferred. */
+  readonly rank: string | null;
+  readonly diskBytes: number | null;
+  readonly gpus: number | null;
+  /** Among the jobs of this user: greater goes first. */
+  readonly priority: number | null;
+  readonly concurrencyLimits: readonly string[];
+  /** Further attributes of each job, as sites define them. */
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** Further lines of the submit description. */
+  readonly lines: readonly string[];
+}
+
+export interface HtcondorSpec extends BatchSpec {
+  readonly kind: 'htcondor';
+  readonly site: HtcondorSite;
+}
+
+export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec;
 
 export interface SourceLocation {
   readonly file: string;

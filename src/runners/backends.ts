@@ -4,9 +4,10 @@ import type { Backend } from '../backends/backend.ts';
 import { type Batch, createBatch } from '../backends/batch.ts';
 import type { BatchEngine } from '../backends/engine.ts';
 import { spoolOf } from '../backends/engines.ts';
+import { htcondor } from '../backends/htcondor.ts';
 import { createLocalBackend } from '../backends/local.ts';
 import { slurm } from '../backends/slurm.ts';
-import type { BackendSpec, BatchSpec, CampaignSpec, SlurmSite } from '../domain/calibration.ts';
+import type { BackendSpec, BatchSpec, CampaignSpec, HtcondorSite, SlurmSite } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import { unreachable } from '../domain/result.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
@@ -55,6 +56,7 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
     return batch;
   };
   const onSlurm = handsFor<SlurmSite>(slurm);
+  const onHtcondor = handsFor<HtcondorSite>(htcondor);
 
   const make = (wanted: BackendSpec): Backend => {
     switch (wanted.kind) {
@@ -65,6 +67,8 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
       }
       case 'slurm':
         return onSlurm().backend(wanted, wanted.site);
+      case 'htcondor':
+        return onHtcondor().backend(wanted, wanted.site);
       default:
         return unreachable(wanted);
     }

@@ -23,6 +23,7 @@ describe('define functions', () => {
         "defineConfig",
         "definePayload",
         "defineStrategy",
+        "htcondor",
         "local",
         "sequentialBoundaries",
         "sequentialRunByRun",

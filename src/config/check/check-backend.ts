@@ -2,6 +2,7 @@
 import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/calibration.ts';
 import { formatSize } from '../../domain/quantity.ts';
 import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
+import { HTCONDOR_OPTIONS, readHtcondorSite } from './check-htcondor.ts';
 import { option, type Place, Problems, show } from './problems.ts';
 import {
   isTable,
@@ -39,6 +40,11 @@ const KINDS: {
     options: [...BATCH_OPTIONS, 'partition', 'account', 'qos', 'constraint', 'reservation', 'exclusive', 'gpus', 'directives'],
     example: "slurm({ partition: 'short' })",
     read: readSlurm,
+  },
+  htcondor: {
+    options: [...BATCH_OPTIONS, ...HTCONDOR_OPTIONS],
+    example: "htcondor({ accountingGroup: 'group_physics' })",
+    read: (scope) => ({ kind: 'htcondor', ...readBatch(scope), site: readHtcondorSite(scope) }),
   },
 };
 
