@@ -1,14 +1,12 @@
 #!/usr/bin/env node
 // Checks the Node version before anything native is loaded, then starts the bundle.
-import { createRequire } from 'node:module';
 
-const require = createRequire(import.meta.url);
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
-  await require('../dist/cli.cjs').main(process.argv.slice(2));
-  // A timer or server that the user's config left open must not keep caf alive: all is written down by now.
-  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
-  process.exit();
+  // A timer or server that the user's config left open must not keep caf alive: all is written down by then.
+  require('../dist/cli.cjs')
+    .start(process.argv.slice(2))
+    .then(() => process.exit());
 } else {
   const bundled = bundledNode();
   if (bundled === null) {

@@ -16,7 +16,21 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   backends: ['domain', 'host', 'worker/contract.ts'],
   runners: ['domain', 'plan', 'machines', 'config', 'payloads', 'database', 'worker', 'backends', 'host'],
   report: ['domain', 'database'],
-  cli: ['domain', 'plan', 'machines', 'config', 'strategies', 'payloads', 'database', 'worker', 'backends', 'runners', 'report', 'host'],
+  cli: [
+    'domain',
+    'plan',
+    'machines',
+    'config',
+    'strategies',
+    'payloads',
+    'database',
+    'worker',
+    'backends',
+    'runners',
+    'report',
+    'host',
+    'index.ts',
+  ],
 };
 
 const PURE = ['domain', 'plan', 'strategies', 'machines'];

@@ -3,7 +3,14 @@ import { useCompileCache } from '../host/compile-cache.ts';
 import { createIo, type Io } from './io.ts';
 import { VERSION } from './version.ts';
 
-export async function main(argv: readonly string[], streams: Io = createIo()): Promise<void> {
+/** What bin/caf.js calls. Resolves when all is done and written. */
+export async function start(argv: readonly string[]): Promise<void> {
+  const io = createIo();
+  await main(argv, io);
+  await io.flush();
+}
+
+export async function main(argv: readonly string[], streams: Io): Promise<void> {
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     streams.stdout.write(`${VERSION}\n`);
     return;
@@ -11,7 +18,7 @@ export async function main(argv: readonly string[], streams: Io = createIo()): P
   useCompileCache(streams.env);
   const io = argv.includes('--no-color') ? withoutColour(streams) : streams;
   const { buildProgram, reportFailure } = await import('./program.ts');
-  const program = buildProgram(io);
+  const program = buildProgram(io, argv[0]);
   try {
     await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
   } catch (error) {

@@ -20,7 +20,26 @@ import { VERSION } from './version.ts';
 /** Also what goes wrong is told from here: one bundle, one class of errors. */
 export { reportFailure } from './failure.ts';
 
-export function buildProgram(io: Io): Command {
+/** Heading in the help, name, and what makes it. */
+const COMMANDS: readonly (readonly [group: string, name: string, register: (program: Command, io: Io) => void])[] = [
+  ['Run:', 'init', registerInit],
+  ['Run:', 'run', registerRun],
+  ['Run:', 'submit', registerSubmit],
+  ['Run:', 'cancel', registerCancel],
+  ['Run:', 'reset', registerReset],
+  ['Look:', 'status', registerStatus],
+  ['Look:', 'logs', registerLogs],
+  ['Look:', 'graph', registerGraph],
+  ['Look:', 'filemap', registerFilemap],
+  ['Look:', 'db', registerDb],
+  ['More:', 'doctor', registerDoctor],
+  // These two speak of all commands.
+  ['More:', '', registerCompletion],
+  ['More:', '', registerHelp],
+];
+
+/** `word`: the first on the command line. When it names a command, only that one is made. */
+export function buildProgram(io: Io, word?: string): Command {
   const program = new Command('caf');
   const style = styleFor(io.stdout, io.env);
   // Settings come first: commands inherit them when they are made.
@@ -47,21 +66,10 @@ export function buildProgram(io: Io): Command {
     })
     .addOption(new Option('--no-color', 'no colours; so does NO_COLOR in the environment'));
 
-  program.commandsGroup('Run:');
-  registerInit(program, io);
-  registerRun(program, io);
-  registerSubmit(program, io);
-  registerCancel(program, io);
-  registerReset(program, io);
-  program.commandsGroup('Look:');
-  registerStatus(program, io);
-  registerLogs(program, io);
-  registerGraph(program, io);
-  registerFilemap(program, io);
-  registerDb(program, io);
-  program.commandsGroup('More:');
-  registerDoctor(program, io);
-  registerCompletion(program, io);
-  registerHelp(program, io);
+  const only = COMMANDS.find(([, name]) => name === word);
+  for (const [group, , register] of only === undefined ? COMMANDS : [only]) {
+    program.commandsGroup(group);
+    register(program, io);
+  }
   return program;
 }

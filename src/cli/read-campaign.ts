@@ -1,9 +1,11 @@
 // From the words on the command line to a checked campaign, and to what its code is.
 import { createCodeReader } from '../config/code-digest.ts';
 import { loadCampaign } from '../config/load-campaign.ts';
+import { giveFrontDoor } from '../config/resolver.ts';
 import type { Settings } from '../config/settings.ts';
 import type { CampaignSpec } from '../domain/calibration.ts';
 import { formatIov, type Iov } from '../domain/iov.ts';
+import * as frontDoor from '../index.ts';
 import type { CodeOfCampaign } from '../runners/campaign-plan.ts';
 import type { Io } from './io.ts';
 
@@ -25,6 +27,7 @@ export interface ReadCampaign {
 
 /** Throws CafError with all problems at once. */
 export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCampaign> {
+  giveFrontDoor(frontDoor);
   const { spec, modules, settings } = await loadCampaign({
     config: words.config,
     flags: { output: words.output, backend: words.backend, iov: words.iov === undefined ? undefined : formatIov(words.iov) },

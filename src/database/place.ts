@@ -1,7 +1,6 @@
 // Puts files and directories in place: payloads by hard link or checked copy, a whole directory by one rename.
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { existsSync, linkSync, mkdirSync, promises, readdirSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import { diskError, errnoOf, syncPaths } from '../payloads/disk.ts';
@@ -26,7 +25,7 @@ export async function placePayload(
   try {
     const linked = linkPayload(source, payload, target);
     if (linked !== null) return linked;
-    const file = await open(source.path, 'r');
+    const file = await promises.open(source.path, 'r');
     try {
       const { sha256 } = await copyHashed(file, target);
       if (sha256 !== payload.sha256) throw payloadCorrupt(source.path, payload.sha256, sha256);

@@ -32,7 +32,7 @@ async function caf(...argv: string[]) {
 }
 
 async function startRun() {
-  const script = `import(${JSON.stringify(source)}).then(({ main }) => main(['run', '--quiet']))`;
+  const script = `import(${JSON.stringify(source)}).then(({ start }) => start(['run', '--quiet']))`;
   const child = spawn(process.execPath, ['-e', script], { cwd: directory, stdio: 'ignore' });
   const closed = once(child, 'close');
   const pid = await vi.waitFor(

@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 function caf(...argv: string[]): ChildProcess {
-  const script = `import(${JSON.stringify(main)}).then(({ main }) => main(process.argv.slice(1)))`;
+  const script = `import(${JSON.stringify(main)}).then(({ start }) => start(process.argv.slice(1)))`;
   return spawn(process.execPath, ['-e', script, '--', ...argv], { cwd: directory, env: { ...process.env, LANG: 'C.UTF-8' } });
 }
 
