@@ -96,6 +96,8 @@ export interface BatchEngine<Site = unknown> {
   readonly name: string;
   /** A command that answers at once when the engine's commands are there: what it prints begins with its version. */
   readonly version: Argv;
+  /** What an engine has for this user, for `caf doctor`: a sentence, and the options of a backend that would do, as code. */
+  readonly survey?: { readonly argv: Argv; read(answer: CommandResult): { readonly text: string; readonly options: string } | null };
   /** Asked once; null = the engine tells none, and `fallback` holds. */
   readonly limits: { readonly argv: Argv; read(answer: CommandResult): EngineLimits | null; readonly fallback: EngineLimits } | null;
   /** Expression of POSIX shell for a task's number within the script, for instance `$SLURM_ARRAY_TASK_ID`. */

@@ -1,22 +1,37 @@
 // The batch engines that there are, by name, and how jobs are ended that an earlier caf has left on them.
 import { join } from 'node:path';
+import { CafError } from '../domain/errors.ts';
 import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
-import { createCommands } from './batch-commands.ts';
+import { createCommands, environmentFor, failureText } from './batch-commands.ts';
 import { readArrays, traceOf } from './batch-spool.ts';
 import type { BatchEngine } from './engine.ts';
+import { runCommand } from './exec.ts';
 import { htcondor } from './htcondor.ts';
 import { slurm } from './slurm.ts';
 
 /** An engine, whatever it wants to know of a site. */
 export type NamedEngine = Omit<BatchEngine<never>, 'submit'>;
 
-const ENGINES: readonly NamedEngine[] = [slurm, htcondor];
+export const ENGINES: readonly NamedEngine[] = [slurm, htcondor];
 
 /** Null where there is none of this name: another caf has more. */
 export const engineNamed = (name: string): NamedEngine | null => ENGINES.find((engine) => engine.name === name) ?? null;
 
 /** Where the array jobs of a campaign lie. A name with a dot is no calibration's. */
 export const spoolOf = (output: string): string => join(output, '.batch');
+
+/** Before anything is submitted: CAF_BACKEND_UNAVAILABLE when the commands of one of these engines are not here. Names of other backends are passed over. */
+export async function requireEngines(names: Iterable<string>, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  for (const name of new Set(names)) {
+    const engine = engineNamed(name);
+    if (engine === null) continue;
+    const result = await runCommand(engine.version, { env: environmentFor(engine, env), timeoutMs: 60_000 });
+    if (result.ended === 'ok') continue;
+    throw new CafError('CAF_BACKEND_UNAVAILABLE', `The backend ${name} cannot be used here: ${failureText(result, engine.version)}`, {
+      hint: 'load the module that has its commands, go to a login node, or use --backend local',
+    });
+  }
+}
 
 const TRIES = 3;
 

@@ -25,6 +25,7 @@ export const slurm: BatchEngine<SlurmSite> = {
   name: 'slurm',
   version: ['sbatch', '--version'],
   limits: { argv: ['scontrol', 'show', 'config'], read: readLimits, fallback: { maxArray: 1000 } },
+  survey: { argv: ['sinfo', '--noheader', '--format=%P|%a|%l|%D|%T|%c|%m|%f|%G'], read: readSurvey },
   taskNumber: '$SLURM_ARRAY_TASK_ID',
   signalsScriptOnly: false,
   passes: ['SLURM_*', 'CUDA_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'GPU_DEVICE_ORDINAL'],
@@ -130,6 +131,29 @@ function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: numb
   // MaxArraySize is one more than the highest number of a task.
   const size = /^MaxArraySize\s*=\s*(\d+)/m.exec(stdout)?.[1];
   return ended !== 'ok' || size === undefined ? null : { maxArray: Math.max(1, Number(size)) };
+}
+
+/** One line per partition and state of its nodes; the partition that is used when none is named has a star. */
+function readSurvey({ ended, stdout }: CommandResult): { readonly text: string; readonly options: string } | null {
+  if (ended !== 'ok') return null;
+  const partitions = new Map<
+    string,
+    { readonly time: string; readonly isUp: boolean; nodes: number; readonly cpus: string; readonly megabytes: string }
+  >();
+  for (const line of stdout.split('\n')) {
+    const [name = '', up, time = '', nodes = '0', , cpus = '', megabytes = ''] = line.split('|');
+    if (name === '') continue;
+    const known = partitions.get(name) ?? { time, isUp: up === 'up', nodes: 0, cpus, megabytes };
+    known.nodes += Number(nodes);
+    partitions.set(name, known);
+  }
+  if (partitions.size === 0) return null;
+  const texts = [...partitions].map(
+    ([name, { time, isUp, nodes, cpus, megabytes }]) =>
+      `${name} (${isUp ? '' : 'down, '}${nodes} nodes of ${cpus} cores and ${megabytes} MB, at most ${time})`,
+  );
+  const usual = [...partitions.keys()].find((name) => name.endsWith('*')) ?? [...partitions.keys()][0] ?? '';
+  return { text: `partitions ${texts.join(', ')}`, options: `{ partition: '${usual.replace('*', '')}' }` };
 }
 
 // --------------------------------------------------------------------------------------------------------------- answers

@@ -2,6 +2,7 @@
 import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { NamedEngine } from '../backends/engines.ts';
 import { formatSize } from '../domain/quantity.ts';
 
 export interface Finding {
@@ -20,6 +21,7 @@ export interface Surroundings {
 
 /** In the order in which one would fix them. Never rejects: a check that throws has failed. */
 export async function examine(surroundings: Surroundings): Promise<readonly Finding[]> {
+  const { ENGINES } = await import('../backends/engines.ts');
   const checks: readonly (readonly [string, () => Finding | Promise<Finding>])[] = [
     ['Node', checkNode],
     ['SQLite', checkSqlite],
@@ -28,6 +30,7 @@ export async function examine(surroundings: Surroundings): Promise<readonly Find
     ['clock', () => checkClock(surroundings)],
     ['temporary files', checkTemporary],
     ['cores', checkCores],
+    ...ENGINES.map((engine) => [engine.name, () => checkEngine(engine, surroundings)] as const),
     ['python3', () => checkProgram('python3', 'needed only for calibrations that run Python programs', surroundings)],
     ['git', () => checkProgram('git', 'needed only to keep calibrations under version control', surroundings)],
   ];
@@ -143,6 +146,31 @@ async function checkProgram(name: string, why: string, { env }: Surroundings): P
   if (ended === 'missing') return warn(name, 'not found on PATH', why);
   const [first = ''] = `${stdout}\n${stderr}`.trim().split('\n');
   return ended === 'ok' ? ok(name, first) : warn(name, `it does not answer to --version: ${first || ended}`, why);
+}
+
+/** Whether jobs can be sent there from here, what there is, and a backend for the config that would do. */
+async function checkEngine(engine: NamedEngine, { env }: Surroundings): Promise<Finding> {
+  const { name } = engine;
+  const [{ runCommand }, { environmentFor, failureText }] = await Promise.all([
+    import('../backends/exec.ts'),
+    import('../backends/batch-commands.ts'),
+  ]);
+  const own = environmentFor(engine, env);
+  const version = await runCommand(engine.version, { env: own });
+  if (version.ended === 'missing') return ok(name, `not here (${failureText(version, engine.version)})`);
+  if (version.ended !== 'ok')
+    return warn(name, failureText(version, engine.version), 'have the commands repaired, or use another login node');
+  const text = version.stdout.trim().split('\n')[0] ?? '';
+  if (engine.survey === undefined) return ok(name, text);
+  const answer = await runCommand(engine.survey.argv, { env: own, timeoutMs: 60_000 });
+  const survey = engine.survey.read(answer);
+  if (survey === null)
+    return warn(
+      name,
+      `${text}; ${failureText(answer, engine.survey.argv)}`,
+      'the engine does not answer: try again later, or ask its administrators',
+    );
+  return { check: name, status: 'ok', text: `${text}; ${survey.text}`, hint: `in the config: backend: ${name}(${survey.options})` };
 }
 
 function nearestExisting(path: string): string {

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   CAF_JOURNAL_NEWER: 'caf.db was written by a newer caf.',
   CAF_JOURNAL_MISSING: 'The directory holds results of caf, but no caf.db.',
   CAF_LEASE_LOST: 'Another caf took this results directory over; this one must not write any more.',
+  CAF_BACKEND_UNAVAILABLE: 'The commands of a batch engine are not here, or do not work.',
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',
   CAF_BACKGROUND: 'The caf in the background ended before it had begun.',
   CAF_SUBMIT: 'A batch engine did not take the campaign, or did not say whether it has.',

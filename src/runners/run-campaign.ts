@@ -1,6 +1,7 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
 import { join } from 'node:path';
 import { createActor } from 'xstate';
+import { requireEngines } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import type { CampaignSpec } from '../domain/calibration.ts';
@@ -57,6 +58,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   };
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
+  await requireEngines(planned.filter(({ collections }) => collections.length > 0).map(({ spec: { backend } }) => backend.kind));
   // Of those that are reused, too: their row says that this campaign holds them.
   await endUnwanted(hands, planned);
   for (const calibration of plan.calibrations) writePlan(hands, calibration);

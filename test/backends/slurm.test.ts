@@ -209,3 +209,13 @@ it('passes the options of the site on', () => {
 it('cancels many tasks with few words', () => {
   expect(slurm.cancel(['7_0', '7_2', '7_1', '9_5', '7_9', '12'])).toEqual(['scancel', '12', '7_[0-2,9]', '9_[5]']);
 });
+
+it('says what partitions there are, and which one is meant when none is named', () => {
+  expect(slurm.survey?.read(recorded('sinfo'))).toMatchInlineSnapshot(`
+    {
+      "options": "{ partition: 'main' }",
+      "text": "partitions main* (2 nodes of 8 cores and 16000 MB, at most 7-00:00:00), short (2 nodes of 8 cores and 16000 MB, at most 1:00)",
+    }
+  `);
+  expect(slurm.survey?.read(recorded('sinfo-controller-down', 1))).toBeNull();
+});
