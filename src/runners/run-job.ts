@@ -140,7 +140,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         const end = (attemptEnd: AttemptEnd) => {
           try {
             const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
-            sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry: retryDecision(outcome, attempt.resources) });
+            // An attempt of an earlier invocation may have met a disk that has room again: caf was started anew because of that.
+            const wasFull = input.adopt !== null && outcome.state === 'failed' && outcome.cause === 'disk-full';
+            const retry = wasFull ? { resources: attempt.resources, counts: false } : retryDecision(outcome, attempt.resources);
+            sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry });
           } catch (error) {
             sendBack(broken(error, facts.directory));
           }
