@@ -3,6 +3,7 @@ import type { BackendSpec, BatchSpec } from '../domain/calibration.ts';
 import { moduleLines } from './batch-script.ts';
 import type { ArrayRequest, BatchEngine, SubmitText } from './engine.ts';
 import type { NamedEngine } from './engines.ts';
+import { gridengine } from './gridengine.ts';
 import { htcondor } from './htcondor.ts';
 import { slurm } from './slurm.ts';
 
@@ -24,6 +25,8 @@ export function campaignEngineOf(spec: BackendSpec, directives: readonly string[
       return withSite(slurm, { ...spec.site, directives: [...spec.site.directives, ...directives] }, spec);
     case 'htcondor':
       return withSite(htcondor, { ...spec.site, lines: [...spec.site.lines, ...directives] }, spec);
+    case 'gridengine':
+      return withSite(gridengine, { ...spec.site, options: [...spec.site.options, ...directives] }, spec);
   }
 }
 

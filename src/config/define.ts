@@ -5,7 +5,16 @@ import type { PayloadDefinition } from '../domain/payload.ts';
 import type { Strategy } from '../strategies/strategy.ts';
 import { captureCallSite, DEFINED_AT } from './call-site.ts';
 import type { FilePayload, ValuePayload } from './contexts.ts';
-import type { Calibration, CalibrationOptions, Config, ConfigOptions, HtcondorBackend, LocalBackend, SlurmBackend } from './options.ts';
+import type {
+  Calibration,
+  CalibrationOptions,
+  Config,
+  ConfigOptions,
+  GridEngineBackend,
+  HtcondorBackend,
+  LocalBackend,
+  SlurmBackend,
+} from './options.ts';
 import { registerPayload } from './payload-registry.ts';
 
 /** Marks what defineConfig returns; Symbol.for, so that two copies of the package agree. */
@@ -107,6 +116,12 @@ export const slurm = (options: Omit<SlurmBackend, 'kind'> = {}): SlurmBackend =>
  * @example htcondor({ accountingGroup: 'group_physics', attributes: { JobFlavour: 'workday' } })
  */
 export const htcondor = (options: Omit<HtcondorBackend, 'kind'> = {}): HtcondorBackend => ({ ...options, kind: 'htcondor' });
+
+/**
+ * Jobs on a Grid Engine (Son of Grid Engine, Univa, Altair), as array jobs. Time, memory and cores are the collection's `resources`.
+ * @example gridEngine({ queue: 'long.q', parallelEnvironment: 'multicore' })
+ */
+export const gridEngine = (options: Omit<GridEngineBackend, 'kind'> = {}): GridEngineBackend => ({ ...options, kind: 'gridengine' });
 
 export interface StrategyOptions {
   readonly name: string;

@@ -167,7 +167,22 @@ export interface HtcondorBackend extends BatchOptions {
   readonly lines?: readonly string[] | undefined;
 }
 
-export type BackendOption = LocalBackend | SlurmBackend | HtcondorBackend;
+/** Made by `gridEngine()`. */
+export interface GridEngineBackend extends BatchOptions {
+  readonly kind: 'gridengine';
+  readonly queue?: string | undefined;
+  readonly project?: string | undefined;
+  /** For jobs with more than one core. Default `'smp'`. */
+  readonly parallelEnvironment?: string | undefined;
+  /** What memory is asked for by where a collection says how much, such as `'h_vmem'`; null = it is not asked for. Default `'mem_free'`: h_vmem is a limit that Node does not bear. */
+  readonly memoryResource?: string | null | undefined;
+  /** Further requests (`-l`), such as `{ os: 'el9' }`. Default none. */
+  readonly resources?: Readonly<Record<string, string>> | undefined;
+  /** Further options of qsub, word by word: `['-ac', 'site=here']`. Default none. */
+  readonly options?: readonly string[] | undefined;
+}
+
+export type BackendOption = LocalBackend | SlurmBackend | HtcondorBackend | GridEngineBackend;
 
 /** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
 export interface CalibrationOptions<

@@ -187,7 +187,25 @@ export interface HtcondorSpec extends BatchSpec {
   readonly site: HtcondorSite;
 }
 
-export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec;
+/** What Grid Engine is told about the site. Null = left to the site. */
+export interface GridEngineSite {
+  readonly queue: string | null;
+  readonly project: string | null;
+  /** For jobs with more than one core. */
+  readonly parallelEnvironment: string;
+  /** What memory is asked for by, per slot, where a collection says how much; null = it is not asked for. */
+  readonly memoryResource: string | null;
+  readonly resources: Readonly<Record<string, string>>;
+  /** Further options of qsub, word by word. */
+  readonly options: readonly string[];
+}
+
+export interface GridEngineSpec extends BatchSpec {
+  readonly kind: 'gridengine';
+  readonly site: GridEngineSite;
+}
+
+export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec | GridEngineSpec;
 
 export interface SourceLocation {
   readonly file: string;

@@ -4,10 +4,11 @@ import type { Backend } from '../backends/backend.ts';
 import { type Batch, createBatch } from '../backends/batch.ts';
 import type { BatchEngine } from '../backends/engine.ts';
 import { spoolOf } from '../backends/engines.ts';
+import { gridengine } from '../backends/gridengine.ts';
 import { htcondor } from '../backends/htcondor.ts';
 import { createLocalBackend } from '../backends/local.ts';
 import { slurm } from '../backends/slurm.ts';
-import type { BackendSpec, BatchSpec, CampaignSpec, HtcondorSite, SlurmSite } from '../domain/calibration.ts';
+import type { BackendSpec, BatchSpec, CampaignSpec, GridEngineSite, HtcondorSite, SlurmSite } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import { unreachable } from '../domain/result.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
@@ -57,6 +58,7 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
   };
   const onSlurm = handsFor<SlurmSite>(slurm);
   const onHtcondor = handsFor<HtcondorSite>(htcondor);
+  const onGridEngine = handsFor<GridEngineSite>(gridengine);
 
   const make = (wanted: BackendSpec): Backend => {
     switch (wanted.kind) {
@@ -69,6 +71,8 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
         return onSlurm().backend(wanted, wanted.site);
       case 'htcondor':
         return onHtcondor().backend(wanted, wanted.site);
+      case 'gridengine':
+        return onGridEngine().backend(wanted, wanted.site);
       default:
         return unreachable(wanted);
     }

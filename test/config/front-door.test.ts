@@ -23,6 +23,7 @@ describe('define functions', () => {
         "defineConfig",
         "definePayload",
         "defineStrategy",
+        "gridEngine",
         "htcondor",
         "local",
         "sequentialBoundaries",

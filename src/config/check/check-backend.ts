@@ -3,6 +3,7 @@ import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/
 import { formatSize } from '../../domain/quantity.ts';
 import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
 import { HTCONDOR_OPTIONS, readHtcondorSite } from './check-htcondor.ts';
+import { GRID_ENGINE_OPTIONS, readGridEngineSite } from './check-queues.ts';
 import { option, type Place, Problems, show } from './problems.ts';
 import {
   isTable,
@@ -45,6 +46,11 @@ const KINDS: {
     options: [...BATCH_OPTIONS, ...HTCONDOR_OPTIONS],
     example: "htcondor({ accountingGroup: 'group_physics' })",
     read: (scope) => ({ kind: 'htcondor', ...readBatch(scope), site: readHtcondorSite(scope) }),
+  },
+  gridengine: {
+    options: [...BATCH_OPTIONS, ...GRID_ENGINE_OPTIONS],
+    example: "gridEngine({ queue: 'long.q' })",
+    read: (scope) => ({ kind: 'gridengine', ...readBatch(scope), site: readGridEngineSite(scope) }),
   },
 };
 
