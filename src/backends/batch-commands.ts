@@ -71,11 +71,17 @@ export function createCommands(engine: Omit<BatchEngine<never>, 'submit'>, proce
   };
 }
 
-/** Of caf's environment only what the engine's commands need: the rest would travel into every job. */
+/** Of caf's environment only what the engine's commands need: the rest would travel into every job. Who the user is, is added where it does not say. */
 export function environmentFor(engine: Pick<BatchEngine, 'needs'>, processEnv: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const isNeeded = (name: string) =>
     BASE.includes(name) || engine.needs.some((need) => (need.endsWith('*') ? name.startsWith(need.slice(0, -1)) : name === need));
-  return Object.fromEntries(Object.entries(processEnv).filter(([name]) => isNeeded(name)));
+  const { username, homedir } = userInfo();
+  return {
+    HOME: homedir,
+    USER: username,
+    LOGNAME: username,
+    ...Object.fromEntries(Object.entries(processEnv).filter(([name]) => isNeeded(name))),
+  };
 }
 
 /** For people, in one line. */

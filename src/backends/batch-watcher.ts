@@ -103,7 +103,9 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
     const age = now - endedAt;
     if (ownEnd !== null && !needsEngine(ownEnd)) finish(task);
     else if (engineEnd !== null) {
-      if (isFinal(engineEnd) || ownEnd !== null || age > settleMs) finish(task);
+      // Where the queue does not say the exit status, the history does, at the next query.
+      const isTold = engineEnd.how !== 'exited' || engineEnd.code !== null || engine.history === null;
+      if (isFinal(engineEnd) || ownEnd !== null || age > (isTold ? settleMs : settleMs + CONFIRM_EXIT_MS)) finish(task);
     } else if (ownEnd !== null && age > (ownEnd.status > 128 || ownEnd.stopped ? CONFIRM_SIGNAL_MS : CONFIRM_EXIT_MS)) finish(task);
   }
 

@@ -1,35 +1,16 @@
 // caf on a real Slurm: the same databases as on this machine, every job exactly once in Slurm's own accounting, whatever happens in between.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { slurm as engine } from '../../src/backends/slurm.ts';
+import type { SlurmSite } from '../../src/domain/calibration.ts';
+import { describeBatch } from '../backends/batch-contract.ts';
+import { campaignsOn, numbers } from './support/campaigns.ts';
 import { until, withEngine } from './support/engine.ts';
 
-const ROOT = resolve('.');
-const CAF = join(ROOT, 'bin/caf.js');
-
 withEngine('slurm', (slurm) => {
-  const caf = (args: readonly string[], cwd = ROOT) =>
-    slurm.run([process.execPath, CAF, ...args], { cwd, env: { CAF_OUTPUT: '' }, timeoutMs: 120_000 });
-  const start = (args: readonly string[]): ChildProcess =>
-    spawn(process.execPath, [CAF, ...args], { cwd: ROOT, env: { ...slurm.env, CAF_OUTPUT: '' }, stdio: 'ignore', detached: true });
-
-  /** Slurm keeps its accounts from one run of this suite to the next. */
-  const unique = (name: string): string => `${name}${slurm.directory.slice(-6)}`;
-
-  /** Every run of every job of this calibration in Slurm's accounting, once all are over there: `name|id|state`. */
-  const accounted = (name: string, least: number): Promise<readonly string[]> =>
-    until(`${least} jobs of ${name} are over in the accounting`, async () => {
-      const text = await slurm.ask(['sacct', '-n', '-P', '-X', '-D', '--starttime=now-1hour', '-o', 'JobName,JobID,State']);
-      const lines = text.split('\n').filter((line) => line.startsWith(`${unique(name)}.`));
-      return lines.length >= least && lines.every((line) => !/PENDING|RUNNING/.test(line)) ? lines : null;
-    });
-  /** Ids of its jobs in the queue. */
-  const queued = async (name: string): Promise<readonly string[]> => {
-    const text = await slurm.ask(['squeue', '-h', '-r', '-t', 'running', '-o', '%j|%i']);
-    return text.split('\n').flatMap((line) => (line.startsWith(`${unique(name)}.`) ? [line.split('|')[1] ?? ''] : []));
-  };
+  const { caf, start, accounted, queued, project } = campaignsOn(slurm);
 
   const viewIds = async (results: string) => {
     const found: string[] = [];
@@ -50,52 +31,6 @@ withEngine('slurm', (slurm) => {
     const job = join(there, 'gains/0/collector/source/0');
     expect(readdirSync(job).sort()).toEqual(['job.json', 'records.ndjson', 'result.json']);
   });
-
-  /** A config whose jobs wait for a file, so that caf can be killed while they are at work. */
-  const project = (
-    name: string,
-    jobs: number,
-  ): { readonly directory: string; readonly open: () => void; readonly begun: () => readonly string[] } => {
-    const directory = join(slurm.directory, name);
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory);
-    writeFileSync(join(directory, 'input.txt'), 'input');
-    const script = `echo "$1" >> ${directory}/begun; while [ ! -e ${directory}/open ]; do sleep 0.1; done; echo '{"run":[1,'$1'],"name":"n","value":'$1'}' > records.ndjson`;
-    writeFileSync(
-      join(directory, 'caf.config.ts'),
-      `import { command, defineCalibration, defineConfig, definePayload, slurm } from '${ROOT}/dist/index.js';
-const Sum = definePayload('Sum');
-void Sum;
-export default defineConfig({
-  backend: slurm({ pollInterval: '1 s' }),
-  calibrations: [defineCalibration({
-    name: '${unique(name)}',
-    collections: { all: {
-      files: ['input.txt'],
-      split: { arguments: Array.from({ length: ${jobs} }, (_, i) => [String(i)]) },
-      resources: { memory: '100 MB', time: '10 min' },
-      collect: command(['/bin/sh', '-c', ${JSON.stringify(script)}, 'job']),
-    } },
-    algorithms: [],
-  })],
-});
-`,
-    );
-    const begun = join(directory, 'begun');
-    return {
-      directory,
-      open: () => writeFileSync(join(directory, 'open'), ''),
-      begun: () =>
-        existsSync(begun)
-          ? readFileSync(begun, 'utf8')
-              .trim()
-              .split('\n')
-              .sort((a, b) => Number(a) - Number(b))
-          : [],
-    };
-  };
-
-  const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
   it('adopts its jobs after it was killed, and none is done twice', async () => {
     const { directory, open, begun } = project('adopted', 12);
@@ -151,7 +86,7 @@ export default defineConfig({
 
   it('does not start again what an administrator has cancelled, and says who it was', async () => {
     const { directory, open, begun } = project('removed', 3);
-    const first = slurm.run([process.execPath, CAF, 'run', directory, '--json'], { timeoutMs: 120_000 });
+    const first = caf(['run', directory, '--json']);
     await until('the jobs are at work', async () => (begun().length === 3 ? true : null));
     const [, unwanted = ''] = await queued('removed');
     await slurm.ask(['scancel', unwanted]);
@@ -162,4 +97,25 @@ export default defineConfig({
     expect(said.stdout).toContain('it was cancelled, not by caf');
     expect(await accounted('removed', 3)).toHaveLength(3);
   });
+
+  const site: SlurmSite = {
+    partition: null,
+    account: null,
+    qos: null,
+    constraint: null,
+    reservation: null,
+    exclusive: false,
+    gpus: null,
+    directives: [],
+  };
+  describeBatch<SlurmSite>('Slurm', async () => ({
+    engine,
+    site,
+    env: slurm.env,
+    shortLimitMs: 60_000,
+    memoryHog: { argv: ['/usr/bin/python3', '-c', 'import time; b = bytearray(300_000_000); time.sleep(100)'], limitBytes: 100e6 },
+    remove: async (id) => void (await slurm.ask(['scancel', id])),
+    // A job that no node can take is refused, so none can be held before it runs; the fake Slurm shows what is said of held ones.
+    holding: null,
+  }));
 });

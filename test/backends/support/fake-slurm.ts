@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { constants, tmpdir } from 'node:os';
+import { constants, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -88,6 +88,8 @@ export async function startFakeSlurm({ minuteMs = 60_000, maxArray = 1001 } = {}
     const log = openSync(task.log, 'a');
     const env = {
       ...task.env,
+      USER: userInfo().username,
+      LOGNAME: userInfo().username,
       SLURM_ARRAY_JOB_ID: String(task.array),
       SLURM_ARRAY_TASK_ID: String(task.number),
       SLURM_JOB_ID: String(task.raw),
