@@ -17,6 +17,8 @@ export interface Row {
 
 export interface Benchmark {
   readonly name: string;
+  /** Takes minutes: measured only when it is named. */
+  readonly isLong?: boolean;
   /** `directory` is empty, absolute, and removed afterwards. */
   run(directory: string, rounds: number): Promise<readonly Row[]>;
 }

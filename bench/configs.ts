@@ -109,3 +109,27 @@ const means = defineCalibration({
 
 export default defineConfig({ calibrations: [means] });
 `;
+
+/** Calibrations without algorithms on a batch engine, each with so many jobs that run \`true\`. */
+export const batchJobs = (
+  calibrations: number,
+  jobs: number,
+  backend: string,
+): string => `${IMPORTS(`command, defineCalibration, defineConfig, ${backend.split('(')[0]}`)}
+const calibrations = Array.from({ length: ${calibrations} }, (_, number) =>
+  defineCalibration({
+    name: 'c' + number,
+    collections: {
+      all: {
+        files: [],
+        collect: command(['true']),
+        split: { arguments: Array.from({ length: ${jobs} }, (_, job) => [String(job)]) },
+        resources: { memory: '100 MB', time: '10 min' },
+      },
+    },
+    algorithms: [],
+  }),
+);
+
+export default defineConfig({ backend: ${backend}, calibrations });
+`;

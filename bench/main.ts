@@ -1,11 +1,12 @@
-// Runs the benchmarks that are named, or all, and prints a table. Options: --rounds N (default 5). CAF_BENCH_REALTIME=1 runs all ahead of other work (root). Exit code 1 when a bar does not hold.
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+// Runs the benchmarks that are named, or all but the long ones, and prints a table. Options: --rounds N (default 5). CAF_BENCH_REALTIME=1 runs all ahead of other work (root). Exit code 1 when a bar does not hold.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { batch } from './batch.ts';
 import { type Benchmark, megabytes, type Row } from './benchmark.ts';
 import { conditions } from './conditions.ts';
+import { install } from './install.ts';
 import { threeIterations } from './iteration.ts';
 import type { Cost } from './measure.ts';
 import { plan } from './plan.ts';
@@ -23,6 +24,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   runByRunBench,
   waiting,
   conditions,
+  batch,
 ];
 
 const { values, positionals } = parseArgs({ options: { rounds: { type: 'string', default: '5' } }, allowPositionals: true });
@@ -46,7 +48,7 @@ const show = (cost: Cost | null) => (cost === null ? '' : `${Math.round(cost.wal
 line(['', 'floor', 'caf', 'figure', 'memory', 'bar']);
 let missed = 0;
 for (const benchmark of BENCHMARKS) {
-  if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
+  if (positionals.length > 0 ? !positionals.includes(benchmark.name) : benchmark.isLong === true) continue;
   const directory = mkdtempSync(join(tmpdir(), `caf-bench-${benchmark.name}-`));
   try {
     install(directory);
@@ -60,12 +62,4 @@ process.exitCode = missed === 0 ? 0 : 1;
 function print({ name, floor, caf, figure, bar, holds }: Row): void {
   if (!holds) missed += 1;
   line([name, show(floor), show(caf), figure, megabytes(caf.rssBytes), bar === '' ? '' : `${holds ? 'holds ' : 'MISSED'} <= ${bar}`]);
-}
-
-/** As `npm install calibration-framework zod` would: configs find both beside them. */
-function install(directory: string): void {
-  const packages = join(directory, 'node_modules');
-  mkdirSync(packages);
-  symlinkSync(fileURLToPath(new URL('..', import.meta.url)), join(packages, 'calibration-framework'));
-  symlinkSync(fileURLToPath(new URL('.', import.meta.resolve('zod/package.json'))), join(packages, 'zod'));
 }

@@ -76,6 +76,13 @@ export function peakBytes(pid: number): number {
   }
 }
 
+/** User and system time of one process so far; Linux counts it in hundredths of a second. */
+export function cpuMs(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 export interface Compared {
   readonly floor: Cost;
   readonly caf: Cost;

@@ -1,12 +1,12 @@
 // Waiting: caf with 100,000 jobs known, of which two run for long.
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Benchmark, MB } from './benchmark.ts';
 import { waitingJobs } from './configs.ts';
-import { peakBytes } from './measure.ts';
+import { cpuMs, peakBytes } from './measure.ts';
 
 const CAF = fileURLToPath(new URL('../bin/caf.js', import.meta.url));
 /** Until then planning is over, and the garbage it left is collected: both happen once. */
@@ -46,10 +46,3 @@ export const waiting: Benchmark = {
     }
   },
 };
-
-/** User and system time of one process so far; Linux counts it in hundredths of a second. */
-function cpuMs(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchSpec, Resources } from '../domain/calibration.ts';
+import { createBacklog } from './batch-backlog.ts';
 import type { Commands } from './batch-commands.ts';
 import { scriptText, tasksText } from './batch-script.ts';
 import { declareVoid, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
@@ -42,12 +43,17 @@ export interface Submitter<Site> {
 interface Group<Site> {
   readonly owner: Owner<Site>;
   readonly resources: Resources;
+  /** When (performance.now()) the first of them came. */
+  readonly since: number;
   tasks: BatchTask[];
 }
 
 /** The jobs of a collection arrive within this time of each other. */
 const GATHER_MS = 50;
 const GATHER_MOST_MS = 1000;
+/** Behind a long queue new ones wait for more of them, but no longer than this: the engine may count how long a job waits. */
+const LATER_MS = 1000;
+const LATEST_MS = 600_000;
 const MINUTE_MS = 60_000;
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -68,6 +74,8 @@ export function createSubmitter<Site>({
   const owners = new Map<object, number>();
   let gatherTimer: NodeJS.Timeout | null = null;
   let gatherSince = 0;
+  let laterTimer: NodeJS.Timeout | null = null;
+  const backlog = createBacklog();
   let working: Promise<void> | null = null;
   const submittedAt: number[] = [];
   let chunkLimit = Infinity;
@@ -77,7 +85,7 @@ export function createSubmitter<Site>({
     const { cores, memoryBytes, timeMs } = task.submission.resources;
     if (!owners.has(owner)) owners.set(owner, owners.size);
     const key = [owners.get(owner), cores, memoryBytes, timeMs].join(' ');
-    const group = groups.get(key) ?? { owner, resources: task.submission.resources, tasks: [] };
+    const group = groups.get(key) ?? { owner, resources: task.submission.resources, since: performance.now(), tasks: [] };
     group.tasks.push(task);
     groups.set(key, group);
     gather();
@@ -97,8 +105,18 @@ export function createSubmitter<Site>({
       .catch((error: unknown) => failAll(error))
       .finally(() => {
         working = null;
-        if (groups.size > 0) gather();
+        if (groups.size > 0) later();
       });
+  }
+
+  /** What is left can wait, or came meanwhile. */
+  function later(): void {
+    if (firstGroup() !== null) gather();
+    else if (!closing.signal.aborted)
+      laterTimer ??= setTimeout(() => {
+        laterTimer = null;
+        if (working === null && gatherTimer === null) later();
+      }, LATER_MS);
   }
 
   async function submitAll(): Promise<void> {
@@ -110,7 +128,7 @@ export function createSubmitter<Site>({
       if (closing.signal.aborted) return;
       const tasks = group.tasks.splice(0, Math.max(1, Math.min(most, group.owner.spec.maxArray ?? Infinity, chunkLimit)));
       if (group.tasks.length === 0) groups.delete(key);
-      if (await submitArray(group, tasks)) pauseMs = FIRST_PAUSE_MS;
+      if (await submitArray(key, group, tasks)) pauseMs = FIRST_PAUSE_MS;
       else {
         await pause(pauseMs);
         pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
@@ -118,16 +136,18 @@ export function createSubmitter<Site>({
     }
   }
 
+  /** Null when nothing is left, or what is left does better to wait. */
   function firstGroup(): [string, Group<Site>] | null {
+    const now = performance.now();
     for (const [key, group] of groups) {
-      if (group.tasks.length > 0) return [key, group];
-      groups.delete(key);
+      if (group.tasks.length === 0) groups.delete(key);
+      else if (now - group.since > LATEST_MS || !backlog.isLong(key, group.tasks.length)) return [key, group];
     }
     return null;
   }
 
   /** False when the engine takes none at the moment: its tasks wait again. */
-  async function submitArray(group: Group<Site>, tasks: readonly BatchTask[]): Promise<boolean> {
+  async function submitArray(key: string, group: Group<Site>, tasks: readonly BatchTask[]): Promise<boolean> {
     let array: { readonly spooled: SpooledArray; readonly argv: readonly string[] };
     try {
       array = write(group, tasks);
@@ -142,7 +162,7 @@ export function createSubmitter<Site>({
       case 'accepted':
         onTrouble(null);
         chunkLimit *= 2;
-        accept(spooled, answer.id, tasks);
+        accept(key, spooled, answer.id, tasks);
         return true;
       case 'refused':
         removeArray(spooled.directory);
@@ -158,7 +178,7 @@ export function createSubmitter<Site>({
           // A client can give up on a submission that the engine has taken.
           const id = await search(spooled);
           if (id !== null) {
-            accept(spooled, id, tasks);
+            accept(key, spooled, id, tasks);
             return true;
           }
           declareVoid(spooled.directory);
@@ -207,7 +227,8 @@ export function createSubmitter<Site>({
     return { spooled, argv };
   }
 
-  function accept({ directory }: SpooledArray, id: string, tasks: readonly BatchTask[]): void {
+  function accept(key: string, { directory }: SpooledArray, id: string, tasks: readonly BatchTask[]): void {
+    backlog.add(key, tasks);
     const array: LiveArray = liveArray(directory, tasks);
     onAccepted(directory, tasks);
     for (const [number, task] of tasks.entries()) {
@@ -283,6 +304,7 @@ export function createSubmitter<Site>({
     async close() {
       closing.abort();
       if (gatherTimer !== null) clearTimeout(gatherTimer);
+      if (laterTimer !== null) clearTimeout(laterTimer);
       await working;
     },
   };

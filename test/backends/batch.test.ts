@@ -97,6 +97,32 @@ describe('submission', () => {
     expect(callsOf('sbatch').map((call) => call.find((word) => word.startsWith('--mem')))).toEqual(['--mem=1908M', '--mem=3815M']);
   });
 
+  it('lets what comes behind a long queue come together, when half of that is done', async () => {
+    fake.fault('full');
+    const backend = newBackend();
+    const first = Array.from({ length: 120 }, () => backend.submit(rig.shell('exit 0')));
+    await Promise.all(first.map(({ started }) => started));
+    const later: RunningJob[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      later.push(backend.submit(rig.shell('exit 0')));
+      // More than the time within which jobs are gathered.
+      const asked = callsOf('squeue').length;
+      await until(() => callsOf('squeue').length > asked + 1);
+    }
+    expect(callsOf('sbatch')).toHaveLength(1);
+    fake.fault(null);
+    await endsOf([...first, ...later]);
+    expect(callsOf('sbatch')).toHaveLength(2);
+    expect(fake.tasks).toHaveLength(125);
+  });
+
+  it('submits at once where jobs do not wait', async () => {
+    const backend = newBackend();
+    await backend.submit(rig.shell('exit 0')).ended;
+    await backend.submit(rig.shell('exit 0')).ended;
+    expect(callsOf('sbatch')).toHaveLength(2);
+  });
+
   it('leaves no more than four files for a job that ended well', async () => {
     const backend = newBackend();
     const job = rig.shell('echo out; echo err >&2; echo data > data; exit 0');
