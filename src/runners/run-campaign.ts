@@ -1,11 +1,13 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActor } from 'xstate';
-import { requireEngines } from '../backends/engines.ts';
+import { requireEngines, spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
-import type { CampaignSpec } from '../domain/calibration.ts';
+import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
+import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
 import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
@@ -146,6 +148,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     actor.start();
     actor.send({ type: 'campaign.begin' });
   }).finally(backends.close);
+  removeArrays(hands);
 
   journal.append({ kind: 'invocation.ended', outcome: output.outcome });
   journal.commit();
@@ -166,11 +169,22 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
 
 const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() - since) / 1e9;
 
-/** Jobs that an earlier invocation left at work, and whose attempts are dropped: they must not write where the new ones do. */
+/** What array jobs needed, once none of them can be at work any more. */
+function removeArrays({ journal, spec }: Hands): void {
+  if (journal.unfinishedAttempts().length === 0) rmSync(spoolOf(spec.output), { recursive: true, force: true });
+}
+
+/** True for what works in another place than where its calibration runs by now: it cannot be adopted there. */
+const isElsewhere = ({ handle }: AttemptRecord, { kind }: BackendSpec): boolean =>
+  handle !== null && (isEngineJob(handle) ? handle.engine : 'local') !== kind;
+
+/** Jobs that an earlier invocation left at work, and whose attempts are dropped: they must not write where the new ones do; and those of another backend. */
 async function endUnwanted({ journal, spec }: Hands, planned: readonly PlannedCalibration[]): Promise<void> {
-  const dropped = planned
-    .filter(({ redo }) => redo !== 'nothing')
-    .flatMap(({ spec: { name }, redo }) => journal.unfinishedAttempts(name).filter(({ iteration }) => redo === 'all' || iteration > 0));
+  const dropped = planned.flatMap(({ spec: { name, backend }, redo }) =>
+    journal
+      .unfinishedAttempts(name)
+      .filter((attempt) => redo === 'all' || (redo === 'algorithms' && attempt.iteration > 0) || isElsewhere(attempt, backend)),
+  );
   await endAttempts(spec.output, dropped);
 }
 

@@ -86,6 +86,20 @@ describe('submission', () => {
     ]);
   });
 
+  it('submits 10,000 jobs with ten commands, and cancels them with five', async () => {
+    fake.fault('full');
+    const backend = newBackend({ maxJobs: 10_000 });
+    const one = rig.shell('exit 0');
+    const jobs = Array.from({ length: 10_000 }, (_, i) => backend.submit({ ...one, job: i, token: `many-${i}` }));
+    const handles = await Promise.all(jobs.map(({ started }) => started));
+    expect(new Set(handles.map((handle) => JSON.stringify(handle))).size).toBe(10_000);
+    expect(callsOf('sbatch')).toHaveLength(10);
+    await Promise.all(jobs.map((job) => job.cancel()));
+    expect((await endsOf(jobs)).every(({ how }) => how === 'cancelled')).toBe(true);
+    expect(callsOf('scancel')).toHaveLength(5);
+    expect(callsOf('sacct')).toEqual([]);
+  });
+
   it('makes arrays of their own for other resources', async () => {
     const backend = newBackend();
     const resources = { memoryBytes: 4e9 };

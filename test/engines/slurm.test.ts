@@ -41,6 +41,7 @@ withEngine('slurm', (slurm) => {
     open();
     expect(await caf(['run', directory])).toMatchObject({ exitCode: 0 });
     expect(begun()).toEqual(numbers(12));
+    expect(existsSync(join(directory, 'calibration_results/.batch'))).toBe(false);
     const jobs = await accounted('adopted', 12);
     expect(jobs).toHaveLength(12);
     expect(jobs.every((line) => line.endsWith('|COMPLETED'))).toBe(true);
@@ -72,6 +73,22 @@ withEngine('slurm', (slurm) => {
     expect(await caf(['run', directory])).toMatchObject({ exitCode: 0 });
     expect(begun()).toEqual(numbers(8));
     expect(await accounted('left', 8)).toHaveLength(8);
+  });
+
+  it('ends them when the campaign goes on somewhere else, and does their work there', async () => {
+    const { directory, open, begun } = project('elsewhere', 2);
+    const first = start(['run', directory]);
+    await until('the jobs are at work', async () => (begun().length === 2 ? true : null));
+    first.kill('SIGTERM');
+    await once(first, 'exit');
+    const again = caf(['run', directory, '--backend', 'local']);
+    await until('they are gone', async () => ((await queued('elsewhere')).length === 0 ? true : null));
+    open();
+    expect(await again).toMatchObject({ exitCode: 0 });
+    expect(begun()).toEqual(['0', '0', '1', '1']);
+    const states = (await accounted('elsewhere', 2)).map((line) => line.split('|')[2]?.split(' ')[0]);
+    expect(states).toEqual(['CANCELLED', 'CANCELLED']);
+    expect(existsSync(join(directory, 'calibration_results/.batch'))).toBe(false);
   });
 
   it('ends them when it is asked a second time', async () => {
