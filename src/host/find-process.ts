@@ -4,11 +4,16 @@ import type { ProcessIdentity } from '../domain/job.ts';
 import { readProcessIdentity } from './process-identity.ts';
 import { type ProcessStat, readAllStats } from './process-tree.ts';
 
-/** All processes whose standard output is this file (absolute, links resolved), oldest first; none where there is no /proc. */
-export const processesWritingTo = (path: string): readonly ProcessStat[] =>
-  readAllStats()
-    .filter(({ pid }) => outputOf(pid) === path)
-    .sort((a, b) => a.startTicks - b.startTicks);
+/**
+ * All processes whose standard output is this file (absolute, links resolved), oldest first; none where there is no /proc. Each job leads a
+ * session: its leader stands for all who write, also where a shell has pointed its own output elsewhere at the moment.
+ */
+export function processesWritingTo(path: string): readonly ProcessStat[] {
+  const all = readAllStats();
+  const byPid = new Map(all.map((stat) => [stat.pid, stat]));
+  const writing = all.filter(({ pid }) => outputOf(pid) === path).map((stat) => byPid.get(stat.session) ?? stat);
+  return [...new Set(writing)].sort((a, b) => a.startTicks - b.startTicks);
+}
 
 /** The oldest of them: the one that was started with it. */
 export function findProcessWritingTo(path: string): ProcessIdentity | null {

@@ -60,9 +60,13 @@ test('jobs that outlive a killed caf are adopted: functions and programs with a 
   expect(begun(campaign)).toEqual({ ...Object.fromEntries([...FUNCTIONS, ...PROGRAMS].map((line) => [line, 1])), 'begin program 1': 2 });
 });
 
-test('an adopted job is ended with its whole tree by Ctrl-C twice', async () => {
+test.each([
+  ['as which process it runs is known', (process: ProcessIdentity) => process],
+  ['it is found by its log', () => null],
+])('an adopted job is ended with its whole tree by Ctrl-C twice: %s', async (_, change) => {
   const campaign = steer(['programs'], 2);
   await killedAtWork(campaign, PROGRAMS);
+  forge(campaign, change);
   const again = campaign.start(['run', '--verbose']);
   await Promise.all([0, 1].map((job) => again.says(`programs/0/all/${job} adopted`)));
   again.signal('SIGINT');
