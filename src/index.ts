@@ -34,7 +34,9 @@ export {
   gridEngine,
   htcondor,
   local,
+  lsf,
   type PayloadOptions,
+  pbs,
   type StrategyOptions,
   slurm,
 } from './config/define.ts';
@@ -50,6 +52,8 @@ export type {
   GridEngineBackend,
   HtcondorBackend,
   LocalBackend,
+  LsfBackend,
+  PbsBackend,
   ResourceOptions,
   RunsOption,
   SplitOptions,

@@ -5,6 +5,8 @@ import type { ArrayRequest, BatchEngine, SubmitText } from './engine.ts';
 import type { NamedEngine } from './engines.ts';
 import { gridengine } from './gridengine.ts';
 import { htcondor } from './htcondor.ts';
+import { lsf } from './lsf.ts';
+import { pbs } from './pbs.ts';
 import { slurm } from './slurm.ts';
 
 export interface CampaignEngine {
@@ -27,6 +29,10 @@ export function campaignEngineOf(spec: BackendSpec, directives: readonly string[
       return withSite(htcondor, { ...spec.site, lines: [...spec.site.lines, ...directives] }, spec);
     case 'gridengine':
       return withSite(gridengine, { ...spec.site, options: [...spec.site.options, ...directives] }, spec);
+    case 'pbs':
+      return withSite(pbs, { ...spec.site, options: [...spec.site.options, ...directives] }, spec);
+    case 'lsf':
+      return withSite(lsf, { ...spec.site, options: [...spec.site.options, ...directives] }, spec);
   }
 }
 

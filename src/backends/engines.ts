@@ -8,12 +8,14 @@ import type { BatchEngine } from './engine.ts';
 import { runCommand } from './exec.ts';
 import { gridengine } from './gridengine.ts';
 import { htcondor } from './htcondor.ts';
+import { lsf } from './lsf.ts';
+import { pbs } from './pbs.ts';
 import { slurm } from './slurm.ts';
 
 /** An engine, whatever it wants to know of a site. */
 export type NamedEngine = Omit<BatchEngine<never>, 'submit'>;
 
-export const ENGINES: readonly NamedEngine[] = [slurm, htcondor, gridengine];
+export const ENGINES: readonly NamedEngine[] = [slurm, htcondor, gridengine, pbs, lsf];
 
 /** Null where there is none of this name: another caf has more. */
 export const engineNamed = (name: string): NamedEngine | null => ENGINES.find((engine) => engine.name === name) ?? null;

@@ -13,6 +13,8 @@ import type {
   GridEngineBackend,
   HtcondorBackend,
   LocalBackend,
+  LsfBackend,
+  PbsBackend,
   SlurmBackend,
 } from './options.ts';
 import { registerPayload } from './payload-registry.ts';
@@ -122,6 +124,18 @@ export const htcondor = (options: Omit<HtcondorBackend, 'kind'> = {}): HtcondorB
  * @example gridEngine({ queue: 'long.q', parallelEnvironment: 'multicore' })
  */
 export const gridEngine = (options: Omit<GridEngineBackend, 'kind'> = {}): GridEngineBackend => ({ ...options, kind: 'gridengine' });
+
+/**
+ * Jobs on OpenPBS, PBS Pro or Torque, as job arrays. Time, memory and cores are the collection's `resources`.
+ * @example pbs({ queue: 'long', project: 'calibration' })
+ */
+export const pbs = (options: Omit<PbsBackend, 'kind'> = {}): PbsBackend => ({ ...options, kind: 'pbs' });
+
+/**
+ * Jobs on LSF, as job arrays. Time (in whole minutes), memory and cores are the collection's `resources`.
+ * @example lsf({ queue: 'l', project: 'belle2' })
+ */
+export const lsf = (options: Omit<LsfBackend, 'kind'> = {}): LsfBackend => ({ ...options, kind: 'lsf' });
 
 export interface StrategyOptions {
   readonly name: string;

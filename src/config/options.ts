@@ -182,7 +182,40 @@ export interface GridEngineBackend extends BatchOptions {
   readonly options?: readonly string[] | undefined;
 }
 
-export type BackendOption = LocalBackend | SlurmBackend | HtcondorBackend | GridEngineBackend;
+/** Made by `pbs()`. */
+export interface PbsBackend extends BatchOptions {
+  readonly kind: 'pbs';
+  /** `'torque'` has other words for arrays and cores. Default `'openpbs'`, also for PBS Pro. */
+  readonly flavour?: 'openpbs' | 'torque' | undefined;
+  readonly queue?: string | undefined;
+  readonly account?: string | undefined;
+  readonly project?: string | undefined;
+  /** GPUs of each job. Default none. */
+  readonly gpus?: number | undefined;
+  /** What else a node must have, such as `'scratch=10gb'`. Default nothing. */
+  readonly select?: string | undefined;
+  /** Further options of qsub, word by word. Default none. */
+  readonly options?: readonly string[] | undefined;
+}
+
+/** Made by `lsf()`. */
+export interface LsfBackend extends BatchOptions {
+  readonly kind: 'lsf';
+  readonly queue?: string | undefined;
+  readonly project?: string | undefined;
+  /** An application profile. */
+  readonly application?: string | undefined;
+  /** As in `bsub -gpu`: `'num=1'`. Default none. */
+  readonly gpus?: string | undefined;
+  /** Further requirements (`-R`), such as `'select[type==X86_64]'`. Default none. */
+  readonly requirements?: string | undefined;
+  /** What the site counts memory in (LSF_UNIT_FOR_LIMITS). Default `'1 MiB'`. */
+  readonly memoryUnit?: string | undefined;
+  /** Further options of bsub, word by word. Default none. */
+  readonly options?: readonly string[] | undefined;
+}
+
+export type BackendOption = LocalBackend | SlurmBackend | HtcondorBackend | GridEngineBackend | PbsBackend | LsfBackend;
 
 /** `DependsOn` = the names written in dependsOn as strings, which defineConfig compares with the calibrations it gets. */
 export interface CalibrationOptions<

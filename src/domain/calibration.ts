@@ -205,7 +205,45 @@ export interface GridEngineSpec extends BatchSpec {
   readonly site: GridEngineSite;
 }
 
-export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec | GridEngineSpec;
+/** What PBS is told about the site. Null = left to the site. */
+export interface PbsSite {
+  readonly flavour: 'openpbs' | 'torque';
+  readonly queue: string | null;
+  readonly account: string | null;
+  readonly project: string | null;
+  readonly gpus: number | null;
+  /** What else a node must have: `host=n1:scratch=10gb`. */
+  readonly select: string | null;
+  /** Further options of qsub, word by word. */
+  readonly options: readonly string[];
+}
+
+export interface PbsSpec extends BatchSpec {
+  readonly kind: 'pbs';
+  readonly site: PbsSite;
+}
+
+/** What LSF is told about the site. Null = left to the site. */
+export interface LsfSite {
+  readonly queue: string | null;
+  readonly project: string | null;
+  readonly application: string | null;
+  /** As in `bsub -gpu`: `num=1`. */
+  readonly gpus: string | null;
+  /** Further requirements (`-R`): `select[type==X86_64]`. */
+  readonly requirements: string | null;
+  /** What the site counts memory in (LSF_UNIT_FOR_LIMITS). */
+  readonly memoryUnitBytes: number;
+  /** Further options of bsub, word by word. */
+  readonly options: readonly string[];
+}
+
+export interface LsfSpec extends BatchSpec {
+  readonly kind: 'lsf';
+  readonly site: LsfSite;
+}
+
+export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec | GridEngineSpec | PbsSpec | LsfSpec;
 
 export interface SourceLocation {
   readonly file: string;

@@ -7,8 +7,19 @@ import { spoolOf } from '../backends/engines.ts';
 import { gridengine } from '../backends/gridengine.ts';
 import { htcondor } from '../backends/htcondor.ts';
 import { createLocalBackend } from '../backends/local.ts';
+import { lsf } from '../backends/lsf.ts';
+import { pbs } from '../backends/pbs.ts';
 import { slurm } from '../backends/slurm.ts';
-import type { BackendSpec, BatchSpec, CampaignSpec, GridEngineSite, HtcondorSite, SlurmSite } from '../domain/calibration.ts';
+import type {
+  BackendSpec,
+  BatchSpec,
+  CampaignSpec,
+  GridEngineSite,
+  HtcondorSite,
+  LsfSite,
+  PbsSite,
+  SlurmSite,
+} from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import { unreachable } from '../domain/result.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
@@ -58,6 +69,8 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
   };
   const onSlurm = handsFor<SlurmSite>(slurm);
   const onHtcondor = handsFor<HtcondorSite>(htcondor);
+  const onPbs = handsFor<PbsSite>(pbs);
+  const onLsf = handsFor<LsfSite>(lsf);
   const onGridEngine = handsFor<GridEngineSite>(gridengine);
 
   const make = (wanted: BackendSpec): Backend => {
@@ -73,6 +86,10 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
         return onHtcondor().backend(wanted, wanted.site);
       case 'gridengine':
         return onGridEngine().backend(wanted, wanted.site);
+      case 'pbs':
+        return onPbs().backend(wanted, wanted.site);
+      case 'lsf':
+        return onLsf().backend(wanted, wanted.site);
       default:
         return unreachable(wanted);
     }

@@ -26,6 +26,8 @@ describe('define functions', () => {
         "gridEngine",
         "htcondor",
         "local",
+        "lsf",
+        "pbs",
         "sequentialBoundaries",
         "sequentialRunByRun",
         "simpleRunByRun",

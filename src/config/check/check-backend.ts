@@ -3,7 +3,7 @@ import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/
 import { formatSize } from '../../domain/quantity.ts';
 import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
 import { HTCONDOR_OPTIONS, readHtcondorSite } from './check-htcondor.ts';
-import { GRID_ENGINE_OPTIONS, readGridEngineSite } from './check-queues.ts';
+import { GRID_ENGINE_OPTIONS, LSF_OPTIONS, PBS_OPTIONS, readGridEngineSite, readLsfSite, readPbsSite } from './check-queues.ts';
 import { option, type Place, Problems, show } from './problems.ts';
 import {
   isTable,
@@ -51,6 +51,16 @@ const KINDS: {
     options: [...BATCH_OPTIONS, ...GRID_ENGINE_OPTIONS],
     example: "gridEngine({ queue: 'long.q' })",
     read: (scope) => ({ kind: 'gridengine', ...readBatch(scope), site: readGridEngineSite(scope) }),
+  },
+  pbs: {
+    options: [...BATCH_OPTIONS, ...PBS_OPTIONS],
+    example: "pbs({ queue: 'long' })",
+    read: (scope) => ({ kind: 'pbs', ...readBatch(scope), site: readPbsSite(scope) }),
+  },
+  lsf: {
+    options: [...BATCH_OPTIONS, ...LSF_OPTIONS],
+    example: "lsf({ queue: 'long' })",
+    read: (scope) => ({ kind: 'lsf', ...readBatch(scope), site: readLsfSite(scope) }),
   },
 };
 

@@ -1,7 +1,7 @@
 // Checks what Grid Engine, PBS and LSF are told about a site: queues, projects, requests, and further options of their commands.
-import type { GridEngineSite } from '../../domain/calibration.ts';
+import type { GridEngineSite, LsfSite, PbsSite } from '../../domain/calibration.ts';
 import { option, type Problems, show } from './problems.ts';
-import { isTable, type Reader, read, readList, type Scope } from './readers.ts';
+import { isTable, type Reader, read, readChoice, readList, readSize, readText, readWhole, type Scope } from './readers.ts';
 
 /** A word on a command line: no line breaks, and no `-` at its beginning, which would be an option. */
 const readName =
@@ -61,4 +61,32 @@ export const readGridEngineSite = (scope: Scope): GridEngineSite => ({
     readOptions('qsub', ownOptions('-N -t -tc -r -wd -cwd -o -e -j -b -shell -terse -sync -now -h -V -@ -C')),
     [],
   ),
+});
+
+// -------------------------------------------------------------------------------------------------------------------- PBS
+
+export const PBS_OPTIONS = ['flavour', 'queue', 'account', 'project', 'gpus', 'select', 'options'] as const;
+
+export const readPbsSite = (scope: Scope): PbsSite => ({
+  flavour: read(scope, 'flavour', readChoice(['openpbs', 'torque']), 'openpbs'),
+  queue: read(scope, 'queue', readName('the name of a queue'), null),
+  account: read(scope, 'account', readName('the name of an account'), null),
+  project: read(scope, 'project', readName('the name of a project'), null),
+  gpus: read(scope, 'gpus', readWhole('a whole number of GPUs', 1), null),
+  select: read(scope, 'select', readName("what a node must have, such as 'scratch=10gb'"), null),
+  options: read(scope, 'options', readOptions('qsub', ownOptions('-N -J -t -r -v -V -o -e -j -k -C -I -X -h -S -z')), []),
+});
+
+// -------------------------------------------------------------------------------------------------------------------- LSF
+
+export const LSF_OPTIONS = ['queue', 'project', 'application', 'gpus', 'requirements', 'memoryUnit', 'options'] as const;
+
+export const readLsfSite = (scope: Scope): LsfSite => ({
+  queue: read(scope, 'queue', readName('the name of a queue'), null),
+  project: read(scope, 'project', readName('the name of a project'), null),
+  application: read(scope, 'application', readName('the name of an application profile'), null),
+  gpus: read(scope, 'gpus', readName("GPUs as in bsub -gpu, such as 'num=1'"), null),
+  requirements: read(scope, 'requirements', readText("requirements such as 'select[type==X86_64]'"), null),
+  memoryUnitBytes: read(scope, 'memoryUnit', readSize, 2 ** 20),
+  options: read(scope, 'options', readOptions('bsub', ownOptions('-J -r -rn -cwd -o -oo -e -eo -I -Ip -Is -K -H -Q -pack')), []),
 });

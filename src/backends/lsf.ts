@@ -1,0 +1,217 @@
+// LSF: its command lines, and what its answers mean. Written after the manuals of 9.1 and 10.1; tried on fakes only.
+import { constants } from 'node:os';
+import type { LsfSite } from '../domain/calibration.ts';
+import { quoted } from './batch-script.ts';
+import type {
+  Argv,
+  ArrayRequest,
+  BatchEngine,
+  EngineAnswer,
+  EngineEnd,
+  EngineState,
+  EngineTask,
+  SubmitAnswer,
+  SubmitText,
+} from './engine.ts';
+import type { CommandResult } from './exec.ts';
+
+/** Free text stands last: it may hold a `|`. */
+const FORMAT = "jobid jobindex stat exit_code exec_host job_name exit_reason pend_reason delimiter='|'";
+
+export const lsf: BatchEngine<LsfSite> = {
+  name: 'lsf',
+  version: ['bsub', '-V'],
+  limits: { argv: ['bparams', '-a'], read: readLimits, fallback: { maxArray: 1000 } },
+  // Tasks of an array are counted from 1.
+  taskNumber: '$((LSB_JOBINDEX - 1))',
+  signalsScriptOnly: false,
+  passes: ['LSB_*', 'LS_*', 'CUDA_VISIBLE_DEVICES'],
+  needs: ['LSF_*', 'LSB_*', 'KRB5CCNAME', 'LD_LIBRARY_PATH', 'XLSF_UIDDIR', 'EGO_*'],
+  submit,
+  readSubmit,
+  taskId: (array, number) => `${array}[${number + 1}]`,
+  arrayOf: (task) => task.split('[')[0] ?? task,
+  // -a: also what has ended within the hour or so that LSF keeps it (CLEAN_PERIOD).
+  queue: (user) => ['bjobs', '-noheader', '-a', '-u', user, '-o', FORMAT],
+  readQueue,
+  // What has ended is in the answer of the queue, for as long as LSF keeps it.
+  history: null,
+  readHistory: () => null,
+  cancel: (tasks) => ['bkill', ...folded(tasks)],
+  readCancel: ({ ended, stderr }) =>
+    ended === 'ok' || (ended === 'exit' && /already finished|No matching job found/i.test(stderr) && !UNREACHABLE.test(stderr)),
+  endInLog: () => null,
+};
+
+function submit({ name, size, resources, site, script, log }: ArrayRequest<LsfSite>): SubmitText {
+  const memory = Math.ceil(resources.memoryBytes / site.memoryUnitBytes);
+  const requirement = ['span[hosts=1]', `rusage[mem=${memory}]`, ...(site.requirements === null ? [] : [site.requirements])].join(' ');
+  const options: Argv = [
+    ...['-J', `${name}[1-${size}]`],
+    ...['-n', String(resources.cores)],
+    ...['-R', requirement],
+    ...['-M', String(memory)],
+    ...['-W', String(Math.ceil(resources.timeMs / 60_000))],
+    // A lost job is never started again in its directory, where the first one may still write: caf makes a new attempt.
+    '-rn',
+    ...['-cwd', '/'],
+    ...['-o', '/dev/null'],
+    ...when('-q', site.queue),
+    ...when('-P', site.project),
+    ...when('-app', site.application),
+    ...when('-gpu', site.gpus),
+    ...site.options,
+  ];
+  return { argv: ['bsub', ...options, script], header: [`exec >> ${quoted(log)} 2>&1`], description: null };
+}
+
+const when = (option: string, value: string | null): Argv => (value === null ? [] : [option, value]);
+
+const UNREACHABLE =
+  /LSF is down|LIM is down|Cannot connect|Connection refused|Failed in an LSF library call|batch (?:system|daemon).*(?:not|down)|Master LIM/i;
+const FULL = /(?:job|pending).*(?:limit|threshold).*(?:reached|exceeded)|Too many jobs|User job limit|MAX_PEND_JOBS/i;
+const UNCLEAR = /timed? ?out|Communication time out/i;
+
+function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
+  const id = /^Job <(\d+)> is submitted/m.exec(stdout)?.[1];
+  if (ended === 'missing') return { how: 'refused', message: 'bsub was not found on PATH' };
+  if (id !== undefined) return { how: 'accepted', id };
+  const message = said(stderr) || said(stdout) || 'bsub says nothing';
+  if (ended !== 'exit')
+    return { how: 'unclear', message: ended === 'ok' ? `bsub says no job id: ${message}` : `bsub did not end by itself (${ended})` };
+  if (FULL.test(stderr)) return { how: 'later', full: true, message };
+  if (UNREACHABLE.test(stderr)) return { how: 'later', full: false, message };
+  return UNCLEAR.test(stderr) ? { how: 'unclear', message } : { how: 'refused', message };
+}
+
+const said = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(0, 3)
+    .join('; ');
+
+function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
+  const size = Number(/MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)/.exec(stdout)?.[1] ?? 0);
+  return ended !== 'ok' || size === 0 ? null : { maxArray: size };
+}
+
+// --------------------------------------------------------------------------------------------------------------- answers
+
+function readQueue({ ended, stdout, stderr }: CommandResult): EngineAnswer {
+  if (ended === 'exit' && /No (?:unfinished )?job found/i.test(stderr)) return [];
+  if (ended !== 'ok') return null;
+  const tasks: EngineTask[] = [];
+  for (const line of stdout.split('\n')) {
+    if (line.trim() === '') continue;
+    const [id = '', index = '', word = '', exit = '', host = '', name = '', why = '', ...pending] = line
+      .split('|')
+      .map((each) => each.trim());
+    // Words of a daemon between the lines of the answer.
+    if (!/^\d+$/.test(id) || word === '') return null;
+    const state = stateOf(word, { exit, host, why, pending: pending.join('|') });
+    tasks.push({ id: index === '0' || index === '-' ? id : `${id}[${index}]`, name: name.replace(/\[\d+\]$/, ''), inLog: null, state });
+  }
+  return tasks;
+}
+
+interface Circumstances {
+  readonly exit: string;
+  readonly host: string;
+  readonly why: string;
+  readonly pending: string;
+}
+
+const orNull = (text: string): string | null => (text === '' || text === '-' ? null : text);
+
+function stateOf(word: string, { exit, host, why, pending }: Circumstances): EngineState {
+  switch (word) {
+    case 'PEND':
+    case 'PROV':
+    case 'WAIT':
+      return { state: 'queued', reason: orNull(pending), advice: null };
+    case 'PSUSP':
+      return {
+        state: 'held',
+        reason: orNull(pending) ?? 'suspended before it began',
+        advice: 'release it with bresume, or end it with bkill',
+      };
+    case 'RUN':
+      // `4*node7` where it has four slots there.
+      return {
+        state: 'running',
+        node:
+          orNull(host)
+            ?.split(':')[0]
+            ?.replace(/^\d+\*/, '') ?? null,
+      };
+    case 'USUSP':
+    case 'SSUSP':
+      return { state: 'suspended', reason: orNull(pending) };
+    case 'DONE':
+      return { state: 'ended', end: { how: 'exited', code: 0 } };
+    case 'EXIT':
+      return { state: 'ended', end: endOf(exit, why) };
+    // Its node does not answer; ZOMBI: it was ended meanwhile. Both can come back.
+    case 'UNKWN':
+      return { state: 'suspended', reason: 'LSF has lost the connection to its node' };
+    case 'ZOMBI':
+      return { state: 'ending' };
+    default:
+      return { state: 'unknown', word };
+  }
+}
+
+/** By the reason, then by the code: that is 130 or 140 for many of them. */
+function endOf(exit: string, why: string): EngineEnd {
+  const reason = /\bTERM_[A-Z_]+/.exec(why)?.[0] ?? '';
+  switch (reason) {
+    case 'TERM_RUNLIMIT':
+    case 'TERM_CPULIMIT':
+    case 'TERM_DEADLINE':
+      return { how: 'time-limit' };
+    case 'TERM_MEMLIMIT':
+    case 'TERM_SWAP':
+      return { how: 'out-of-memory' };
+    case 'TERM_OWNER':
+    case 'TERM_FORCE_OWNER':
+    case 'TERM_BUCKET_KILL':
+      return { how: 'cancelled', by: 'its owner' };
+    case 'TERM_ADMIN':
+    case 'TERM_FORCE_ADMIN':
+      return { how: 'cancelled', by: 'an administrator' };
+    case 'TERM_PREEMPT':
+    case 'TERM_LOAD':
+    case 'TERM_WINDOW':
+    case 'TERM_RC_RECLAIM':
+    case 'TERM_REQUEUE_OWNER':
+    case 'TERM_REQUEUE_ADMIN':
+    case 'TERM_REQUEUE_RC':
+      return { how: 'preempted' };
+    case 'TERM_REMOVE_HUNG_JOB':
+    case 'TERM_ZOMBIE_JOB':
+      return { how: 'node-lost', detail: `its node was lost (${reason})` };
+    case 'TERM_CWD_NOTEXIST':
+    case 'TERM_PRE_EXEC_FAIL':
+      return { how: 'not-started', detail: `LSF could not start it (${why})` };
+    default: {
+      const code = exit === '-' || exit === '' ? Number.NaN : Number(exit);
+      if (Number.isNaN(code)) return { how: 'exited', code: null };
+      const signal = Object.entries(constants.signals).find(([, each]) => each === code - 128)?.[0];
+      return signal === undefined ? { how: 'exited', code } : { how: 'signalled', signal };
+    }
+  }
+}
+
+/** Command lines have an end: `7[1] 7[2]` becomes `7[1,2]`. */
+function folded(tasks: readonly string[]): readonly string[] {
+  const single: string[] = [];
+  const indices = new Map<string, string[]>();
+  for (const id of tasks) {
+    const [, array, index] = /^(\d+)\[(\d+)\]$/.exec(id) ?? [];
+    if (array === undefined || index === undefined) single.push(id);
+    else indices.set(array, [...(indices.get(array) ?? []), index]);
+  }
+  return [...single, ...[...indices].map(([array, list]) => `${array}[${list.join(',')}]`)];
+}
