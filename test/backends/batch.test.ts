@@ -98,7 +98,7 @@ describe('submission', () => {
     expect((await endsOf(jobs)).every(({ how }) => how === 'cancelled')).toBe(true);
     expect(callsOf('scancel')).toHaveLength(5);
     expect(callsOf('sacct')).toEqual([]);
-  });
+  }, 120_000);
 
   it('makes arrays of their own for other resources', async () => {
     const backend = newBackend();
