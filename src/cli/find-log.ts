@@ -1,12 +1,15 @@
 // Which log is meant by CAL[/ITER[/COLLECTION/JOB]] or CAL/ITER/ALGORITHM.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import type { JobKey } from '../domain/job.ts';
 import { nearest } from '../domain/nearest.ts';
 import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
+import type { FilePart } from '../report/tail.ts';
+import { ARCHIVE_FILE, findArchived } from '../runners/job-archive.ts';
+import type { StoredEntry } from '../runners/tar.ts';
 import { JOB_FILE, STDERR_FILE, STDOUT_FILE } from '../worker/contract.ts';
 
 export type FoundLog =
@@ -17,9 +20,18 @@ export type FoundLog =
       readonly kind: 'output';
       readonly of: AlgorithmKey | (JobKey & { readonly attempt: number });
       readonly title: string;
-      readonly files: readonly string[];
+      readonly files: readonly LogFile[];
       readonly directory: string;
     };
+
+export interface LogFile {
+  /** Relative to the directory. */
+  readonly name: string;
+  /** Absolute; of an archived job its archive. */
+  readonly path: string;
+  /** Null: the whole file. */
+  readonly part: FilePart | null;
+}
 
 export interface AlgorithmKey {
   readonly calibration: string;
@@ -70,7 +82,7 @@ function findAlgorithmLog(iteration: string, { at, ...place }: Place, name: stri
   const own = directoriesIn(directory)
     .filter((entry) => /^(?:setup|(?:boundaries|execution)-\d+)$/.test(entry))
     .toSorted((a, b) => rankOf(a) - rankOf(b));
-  const files = ['', ...own].flatMap((entry) => outputFiles(join(directory, entry)));
+  const files = ['', ...own].flatMap((entry) => outputFiles(directory, entry));
   return { kind: 'output', of: { ...place, algorithm: name }, title: `${at}/${name}`, files, directory };
 }
 
@@ -92,8 +104,15 @@ async function findJobLog(
   });
   const counted = join(collection, job);
   const isThere = /^\d+$/.test(job) && existsSync(counted);
-  const countedAttempt = isThere ? await readAttempt(counted) : null;
+  const archived = isThere || !/^\d+$/.test(job) ? null : findArchived(collection, job);
+  const countedAttempt = await readAttempt(archived === null ? wholeFile(counted, JOB_FILE) : partOf(collection, archived, JOB_FILE));
   const wanted = attempt ?? countedAttempt ?? Math.max(...attempts);
+  const title = `${at}/${name}/${job}${Number.isFinite(wanted) ? `, attempt ${wanted}` : ''}`;
+  const of = { ...place, collection: name, job: Number(job), attempt: wanted };
+  if (archived !== null && (attempt === null || attempt === countedAttempt)) {
+    const files = LOGS.flatMap((log) => partOf(collection, archived, log) ?? []);
+    return { kind: 'output', of, title, files, directory: join(collection, ARCHIVE_FILE) };
+  }
   const directory = isThere && (attempt === null || attempt === countedAttempt) ? counted : join(collection, `${job}.attempt-${wanted}`);
   if (!existsSync(directory)) {
     const what =
@@ -101,20 +120,41 @@ async function findJobLog(
     const all = attempts.concat(countedAttempt ?? []).toSorted((a, b) => a - b);
     throw new CafError('CAF_USAGE', what, { hint: all.length > 0 ? `its attempts: ${all.join(', ')}` : `caf logs ${at}` });
   }
-  const title = `${at}/${name}/${job}${Number.isFinite(wanted) ? `, attempt ${wanted}` : ''}`;
-  const of = { ...place, collection: name, job: Number(job), attempt: wanted };
   return { kind: 'output', of, title, files: outputFiles(directory), directory };
 }
 
-const outputFiles = (directory: string): string[] => [STDOUT_FILE, STDERR_FILE].map((name) => join(directory, name));
+const LOGS = [STDOUT_FILE, STDERR_FILE];
 
-async function readAttempt(directory: string): Promise<number | null> {
+const wholeFile = (directory: string, name: string): LogFile => ({ name, path: join(directory, name), part: null });
+
+const outputFiles = (directory: string, below = ''): LogFile[] => LOGS.map((name) => wholeFile(directory, join(below, name)));
+
+/** A file of an archived job. */
+function partOf(collection: string, files: ReadonlyMap<string, StoredEntry>, name: string): LogFile | null {
+  const entry = files.get(name);
+  return entry === undefined ? null : { name, path: join(collection, ARCHIVE_FILE), part: { start: entry.offset, length: entry.size } };
+}
+
+async function readAttempt(file: LogFile | null): Promise<number | null> {
+  if (file === null) return null;
   try {
-    const { attempt } = JSON.parse(await readFile(join(directory, JOB_FILE), 'utf8')) as { readonly attempt?: unknown };
+    const { attempt } = JSON.parse(await readText(file)) as { readonly attempt?: unknown };
     return typeof attempt === 'number' ? attempt : null;
   } catch {
     // Only the header would show it.
     return null;
+  }
+}
+
+async function readText({ path, part }: LogFile): Promise<string> {
+  if (part === null) return readFile(path, 'utf8');
+  const file = await open(path, 'r');
+  try {
+    const bytes = Buffer.alloc(part.length);
+    await file.read(bytes, 0, part.length, part.start);
+    return bytes.toString('utf8');
+  } finally {
+    await file.close();
   }
 }
 

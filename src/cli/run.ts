@@ -80,7 +80,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
     if (event.type === 'campaign.started') onStarted?.();
   };
   const exitOfFailed = () => (isTrouble ? EXIT_TROUBLE : EXIT_FAILED);
-  if (before.plan.calibrations.every(({ reused }) => reused)) {
+  if (!options.compact && before.plan.calibrations.every(({ reused }) => reused)) {
     // Nothing to do: nothing is opened for writing, not even the journal.
     for (const event of nothingToDo(spec, before.plan)) tell(event, null);
     await report.close();
@@ -117,6 +117,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
         journal,
         emit: (event) => tell(event, log),
         version: VERSION,
+        compact: options.compact,
         children: childrenOf(import.meta.url),
         onStop: wishes.onStop,
       }),

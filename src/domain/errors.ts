@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   CAF_JOURNAL_FOREIGN: 'caf.db is not a journal of caf.',
   CAF_JOURNAL_NEWER: 'caf.db was written by a newer caf.',
   CAF_JOURNAL_MISSING: 'The directory holds results of caf, but no caf.db.',
+  CAF_ARCHIVE_DAMAGED: 'An archive of finished jobs cannot be read.',
   CAF_LEASE_LOST: 'Another caf took this results directory over; this one must not write any more.',
   CAF_BACKEND_UNAVAILABLE: 'The commands of a batch engine are not here, or do not work.',
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',

@@ -80,6 +80,14 @@ export type CafEvent =
       readonly directory: string;
       readonly iterate: boolean;
     })
+  /** `caf run --compact`: the finished jobs of a collection lie in one file now. `entries`: the files and directories that there were. */
+  | (InIteration & {
+      readonly type: 'collection.archived';
+      readonly collection: string;
+      readonly jobs: number;
+      readonly entries: number;
+      readonly bytes: number;
+    })
   | (JobKey & { readonly type: 'job.started'; readonly attempt: number; readonly directory: string; readonly adopted: boolean })
   /** An attempt failed and another follows. */
   | (JobKey & { readonly type: 'job.retried'; readonly attempt: number; readonly outcome: AttemptOutcome; readonly directory: string })

@@ -222,6 +222,7 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
       return { ...row, failedAlgorithms: [...row.failedAlgorithms, { iteration, algorithm, error, directory }] };
     }
     case 'execution.started':
+    case 'collection.archived':
     case 'result.reported':
       return row;
     default:

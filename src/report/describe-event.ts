@@ -52,6 +52,10 @@ export function describeEvent(event: CafEvent): EventLine {
       const { payloads, iterate, directory } = event;
       return change(`${event.calibration} iteration ${event.iteration} committed`, { payloads, iterate, localdb: directory });
     }
+    case 'collection.archived': {
+      const { calibration, iteration, collection, jobs, entries, bytes } = event;
+      return change(`${calibration}/${iteration}/${collection} archived`, { jobs, entries, bytes });
+    }
     case 'job.started':
       return detail(`${jobText(event)} ${event.adopted ? 'adopted' : 'started'}`, { attempt: event.attempt, directory: event.directory });
     case 'job.retried':

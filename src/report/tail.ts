@@ -10,21 +10,33 @@ export interface Tail {
 
 const BLOCK = 64 * 1024;
 
-/** The last `maxLines` lines within the last `maxBytes`. Null when there is no such file. */
-export async function readTail(path: string, maxLines: number, maxBytes = 8 * 1024 * 1024): Promise<Tail | null> {
+/** A part of a file, in bytes. */
+export interface FilePart {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The last `maxLines` lines within the last `maxBytes`, of a file or of a part of one. Null when there is no such file. */
+export async function readTail(
+  path: string,
+  maxLines: number,
+  maxBytes = 8 * 1024 * 1024,
+  part: FilePart | null = null,
+): Promise<Tail | null> {
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
     throw error;
   });
   if (file === null) return null;
   try {
-    const { size } = await file.stat();
+    const first = part?.start ?? 0;
+    const size = part === null ? (await file.stat()).size : first + part.length;
     const blocks: Buffer[] = [];
     let start = size;
     let newlines = 0;
     // One newline more than lines: the last line usually ends with one.
-    while (start > 0 && newlines <= maxLines && size - start < maxBytes) {
-      const length = Math.min(BLOCK, start);
+    while (start > first && newlines <= maxLines && size - start < maxBytes) {
+      const length = Math.min(BLOCK, start - first);
       const block = Buffer.alloc(length);
       const { bytesRead } = await file.read(block, 0, length, start - length);
       // It was truncated meanwhile.
@@ -35,7 +47,7 @@ export async function readTail(path: string, maxLines: number, maxBytes = 8 * 10
     }
     const lines = Buffer.concat(blocks).toString('utf8').split('\n');
     if (lines.at(-1) === '') lines.pop();
-    return { lines: lines.slice(-maxLines), isCut: start > 0 || lines.length > maxLines };
+    return { lines: lines.slice(-maxLines), isCut: start > first || lines.length > maxLines };
   } finally {
     await file.close();
   }

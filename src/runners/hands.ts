@@ -7,6 +7,7 @@ import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import type { JobKey } from '../domain/job.ts';
 import type { CampaignPlan } from './campaign-plan.ts';
+import type { Compaction } from './compaction.ts';
 
 export interface Hands {
   readonly spec: CampaignSpec;
@@ -24,6 +25,8 @@ export interface Hands {
   readonly leave: AbortSignal;
   /** Aborted by the second wish: running jobs are ended. */
   readonly cancel: AbortSignal;
+  /** Null: directories of finished jobs stay. */
+  readonly compaction: Compaction | null;
   /** Jobs that run at this moment, for the messages about stopping. */
   readonly running: Set<string>;
 }

@@ -21,6 +21,7 @@ import type { PlannedCalibration } from './campaign-plan.ts';
 import { chainOf } from './chain-of.ts';
 import { commitIteration, draftOf, publishResult } from './commit-iteration.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
+import { finishedJobs, restoreJobs } from './job-archive.ts';
 import { runAlgorithm } from './run-algorithm.ts';
 import { type CollectionOutcome, runCollection } from './run-collection.ts';
 import { fileRunsOf } from './runs-of-files.ts';
@@ -110,14 +111,15 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
   };
 
   const runAlgorithms = async (iteration: number): Promise<StepOutcome> => {
-    if (spec.algorithms.length === 0) return OK;
+    const isDone = ({ name }: AlgorithmSpec) => hands.journal.algorithm(spec.name, iteration, name)?.finalState === 'completed';
+    if (spec.algorithms.every(isDone)) return OK;
     const directory = algorithmsDirectory(iteration);
     mkdirSync(directory, { recursive: true });
     const dataFile = join(directory, '.data.ndjson');
+    if (!(await restoreArchived(iteration))) return INTERRUPTED;
     const missing = writeDataFile(hands, planned, iteration, dataFile);
     for (const [position, algorithm] of spec.algorithms.entries()) {
-      const known = hands.journal.algorithm(spec.name, iteration, algorithm.name);
-      if (known?.finalState === 'completed') continue;
+      if (isDone(algorithm)) continue;
       if (hands.stop.aborted) return INTERRUPTED;
       const draft = position === 0 ? null : await draftOf(hands, spec, iteration, spec.algorithms.slice(0, position));
       const { lock } = chainOf(hands, spec, iteration, draft);
@@ -144,6 +146,20 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
     return OK;
   };
 
+  /** What an earlier invocation has archived is needed as files again. False when caf is to stop meanwhile. */
+  const restoreArchived = async (iteration: number): Promise<boolean> => {
+    for (const { spec: collection } of planned.collections) {
+      const finished = finishedJobs(hands.journal.jobs(spec.name, iteration, collection.name));
+      try {
+        await restoreJobs(join(collectorDirectory(iteration), collection.name), finished, hands.stop);
+      } catch (error) {
+        if (hands.stop.aborted) return false;
+        throw error;
+      }
+    }
+    return true;
+  };
+
   /** A step that ends with a full disk says so in the user's words. */
   const onDisk = <T>(step: Promise<T>): Promise<T> =>
     step.catch((error: unknown) => {
@@ -155,7 +171,11 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
       prepareIteration: fromPromise(({ input }) => onDisk(prepareIteration(input.iteration))),
       runCollectors: fromPromise(({ input }) => onDisk(runCollectors(input.iteration))),
       runAlgorithms: fromPromise(({ input }) => onDisk(runAlgorithms(input.iteration))),
-      commitIteration: fromPromise(({ input }) => onDisk(commitIteration(hands, planned, input.iteration, input.failed))),
+      commitIteration: fromPromise(async ({ input }) => {
+        const outcome = await onDisk(commitIteration(hands, planned, input.iteration, input.failed));
+        hands.compaction?.add(spec.name, input.iteration);
+        return outcome;
+      }),
       publishResult: fromPromise(({ input }) => onDisk(publishResult(hands, planned, input.iteration, input.converged))),
     },
     actions: {

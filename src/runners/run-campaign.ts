@@ -15,6 +15,7 @@ import { type CampaignOutput, campaignMachine } from '../machines/campaign-machi
 import { objectsOf, removeHalfStored } from '../payloads/store.ts';
 import { createBackends } from './backends.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
+import { createCompaction } from './compaction.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
 import { endAttempts } from './leftover-jobs.ts';
@@ -28,6 +29,8 @@ export interface CampaignRequest {
   readonly journal: Journal;
   readonly emit: Emit;
   readonly version: string;
+  /** Finished jobs of committed iterations are archived, also those of earlier invocations. */
+  readonly compact: boolean;
   /** Entries of the children: bundles beside the program, or sources under test. */
   readonly children: { readonly collector: URL; readonly strategy: URL; readonly launcher: URL };
   /** Registers what a wish to stop does; returns how to unregister. Called once. */
@@ -55,6 +58,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     stop: stop.signal,
     leave: leave.signal,
     cancel: cancel.signal,
+    compaction: request.compact ? createCompaction({ output: spec.output, journal, emit, stop: stop.signal }) : null,
     running: new Set(),
     backendFor: backends.for,
   };
@@ -71,6 +75,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   emit(startedEvent(request));
   for (const { spec: calibration, reused, payloads, iterations } of plan.calibrations)
     if (reused) emit({ type: 'calibration.reused', calibration: calibration.name, iterations, payloads });
+  compactEarlier(hands);
 
   const schedule = createSchedule(
     planned.map(({ spec: { name, dependsOn } }) => ({ name, dependsOn })),
@@ -78,7 +83,7 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   );
   const end = { payloads: plan.calibrations.reduce((sum, { reused, payloads }) => sum + (reused ? payloads : 0), 0) };
 
-  const output = await new Promise<CampaignOutput>((resolve, reject) => {
+  const ended = new Promise<CampaignOutput>((resolve, reject) => {
     const actor = createActor(
       campaignMachine.provide({
         actions: {
@@ -147,7 +152,8 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     });
     actor.start();
     actor.send({ type: 'campaign.begin' });
-  }).finally(backends.close);
+  });
+  const output = await settle(ended, hands, stop).finally(backends.close);
   removeArrays(hands);
 
   journal.append({ kind: 'invocation.ended', outcome: output.outcome });
@@ -165,6 +171,27 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     ...(output.wish?.by === undefined ? {} : { by: output.wish.by }),
   });
   return output;
+}
+
+/** Archives are finished first. When something is broken, nothing more is begun. */
+async function settle(ended: Promise<CampaignOutput>, { compaction }: Hands, stop: AbortController): Promise<CampaignOutput> {
+  try {
+    return await ended;
+  } catch (error) {
+    stop.abort();
+    throw error;
+  } finally {
+    await compaction?.settled();
+  }
+}
+
+/** Iterations that were committed by an earlier invocation, or whose archives it did not finish. */
+function compactEarlier({ plan, compaction }: Hands): void {
+  if (compaction === null) return;
+  for (const { spec, reused, redo, start, iterations } of plan.calibrations) {
+    const past = reused ? iterations : redo === 'nothing' ? start.iteration : 0;
+    for (let iteration = 0; iteration < past; iteration += 1) compaction.add(spec.name, iteration);
+  }
 }
 
 const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() - since) / 1e9;

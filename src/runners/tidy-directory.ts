@@ -24,12 +24,17 @@ export function tidyDirectory(directory: string, calibration: string, journal: J
   }
 }
 
-/** Where directories are made under a temporary name: databases, conditions and drafts. */
+/** Where files and directories are made under a temporary name: databases, conditions, drafts, archives of jobs. */
 function placesIn(iteration: string): readonly string[] {
   const algorithms = join(iteration, 'algorithms');
-  const own = existsSync(algorithms) ? readdirSync(algorithms, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
-  return [iteration, join(iteration, 'collector'), algorithms, ...own.map(({ name }) => join(algorithms, name))];
+  const collector = join(iteration, 'collector');
+  return [iteration, collector, ...directoriesIn(collector), algorithms, ...directoriesIn(algorithms)];
 }
+
+const directoriesIn = (directory: string): readonly string[] =>
+  existsSync(directory)
+    ? readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(directory, entry.name)] : []))
+    : [];
 
 function removeHalfMade(directory: string): void {
   if (!existsSync(directory)) return;

@@ -11,7 +11,7 @@ import { stripControls } from '../../report/text.ts';
 import { awaitBeginning } from '../await-beginning.ts';
 import { canGrow } from '../end-of-log.ts';
 import { addExamples } from '../examples.ts';
-import { type FoundLog, findLog } from '../find-log.ts';
+import { type FoundLog, findLog, type LogFile } from '../find-log.ts';
 import { followFile } from '../follow.ts';
 import type { Io } from '../io.ts';
 import { findResults, LOG_FILE } from '../results.ts';
@@ -109,21 +109,23 @@ async function showOutput({ title, files, directory }: Output, maxLines: number,
   const style = styleFor(io.stderr, io.env);
   const header = (text: string) =>
     io.stderr.write(`${style.paint('dim', `${style.rule}${style.rule} ${text} ${style.rule}${style.rule}`)}\n`);
-  const present = files.filter((file) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
-  if (present.length === 0) header(`${title}: ${existsSync(join(directory, 'result.json')) ? 'it wrote nothing' : 'nothing written yet'}`);
-  const ends = new Map<string, number>();
+  const present = files.filter((file) => sizeOf(file) > 0);
+  if (present.length === 0)
+    header(`${title}: ${existsSync(join(directory, 'result.json')) || isFile(directory) ? 'it wrote nothing' : 'nothing written yet'}`);
+  const ends = new Map<LogFile, number>();
   for (const file of present) {
-    header(`${title}, ${file.slice(directory.length + 1)}`);
-    ends.set(file, statSync(file).size);
+    header(`${title}, ${file.name}`);
+    ends.set(file, sizeOf(file));
     await showFile(file, maxLines, signal, io);
   }
-  if (follow === null) return;
+  // What lies in an archive does not grow.
+  if (follow === null || isFile(directory)) return;
   let last = present.at(-1);
   await Promise.all(
     files.map(async (file) => {
       const write = terminalWriter(io);
-      for await (const chunk of followFile(file, ends.get(file) ?? 0, signal, follow)) {
-        if (last !== file) header(`${title}, ${file.slice(directory.length + 1)}`);
+      for await (const chunk of followFile(file.path, ends.get(file) ?? 0, signal, follow)) {
+        if (last !== file) header(`${title}, ${file.name}`);
         last = file;
         write(chunk);
       }
@@ -131,15 +133,20 @@ async function showOutput({ title, files, directory }: Output, maxLines: number,
   );
 }
 
-async function showFile(file: string, maxLines: number, signal: AbortSignal, io: Io): Promise<void> {
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
+const sizeOf = ({ path, part }: LogFile): number => part?.length ?? statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+async function showFile({ path, part }: LogFile, maxLines: number, signal: AbortSignal, io: Io): Promise<void> {
   if (Number.isFinite(maxLines)) {
-    const tail = await readTail(file, maxLines);
+    const tail = await readTail(path, maxLines, undefined, part);
     const clean = (line: string) => (io.stdout.isTTY ? forTerminal(line) : line);
     for (const line of tail?.lines ?? []) io.stdout.write(`${clean(line)}\n`);
     return;
   }
   const write = terminalWriter(io);
-  for await (const chunk of createReadStream(file, { highWaterMark: 64 * 1024 })) {
+  const range = part === null ? {} : { start: part.start, end: part.start + part.length - 1 };
+  for await (const chunk of createReadStream(path, { highWaterMark: 64 * 1024, ...range })) {
     if (signal.aborted) return;
     write(chunk as Buffer);
   }

@@ -21,6 +21,8 @@ export interface RunOptions {
   /** This is the caf in the background, started by the one that detached. */
   readonly inBackground: boolean;
   readonly fresh: boolean;
+  /** Finished jobs are archived. */
+  readonly compact: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -42,6 +44,7 @@ export function registerRun(program: Command, io: Io): void {
     .option('--output <dir>', 'results directory (default: calibration_results beside the config)')
     .option('--dry-run', 'show what would be done and why; touch nothing')
     .option('--fresh', 'redo everything')
+    .option('--compact', 'put the finished jobs of each collection into one tar file once their iteration is committed')
     .addOption(new Option('--detach', 'in the background, also after logout; returns once it has begun').conflicts('dryRun'))
     .addOption(new Option('--in-background').hideHelp())
     .addOption(new Option('--json', 'one event per line on standard output').conflicts(['quiet', 'verbose']))
@@ -74,6 +77,7 @@ export const runOptions = (config: string | undefined, options: ParsedRunOptions
   output: options.output,
   dryRun: options.dryRun ?? false,
   fresh: options.fresh ?? false,
+  compact: options.compact ?? false,
   detach: options.detach ?? false,
   inBackground: options.inBackground ?? false,
   json: options.json ?? false,

@@ -49,6 +49,7 @@ export function registerSubmit(program: Command, io: Io): void {
     .addOption(new Option('--iov <e,r,e,r>', 'as in caf run').argParser(iovOption))
     .option('--output <dir>', 'results directory (default: calibration_results beside the config)')
     .option('--fresh', 'redo everything')
+    .option('--compact', 'as in caf run')
     .option('--dry-run', 'show the job and how it would be submitted; touch nothing')
     .addOption(new Option('--json', 'one document on standard output').conflicts(['quiet']))
     .addOption(new Option('-q, --quiet', 'print only failures'))
