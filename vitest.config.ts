@@ -21,6 +21,8 @@ export default defineConfig({
         globalSetup: 'test/engines/support/global-setup.ts',
         // One engine of each kind: files take turns.
         fileParallelism: false,
+        // An engine has a bad moment now and then (a slow start, a late accounting); what fails twice is a fault.
+        retry: 1,
         testTimeout: 300_000,
         hookTimeout: 900_000,
       }),

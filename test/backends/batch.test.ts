@@ -86,19 +86,19 @@ describe('submission', () => {
     ]);
   });
 
-  it('submits 10,000 jobs with ten commands, and cancels them with five', async () => {
+  it('submits 1,000 jobs with ten commands, and cancels them with one', async () => {
     fake.fault('full');
-    const backend = newBackend({ maxJobs: 10_000 });
+    const backend = newBackend({ maxJobs: 1000, maxArray: 100 });
     const one = rig.shell('exit 0');
-    const jobs = Array.from({ length: 10_000 }, (_, i) => backend.submit({ ...one, job: i, token: `many-${i}` }));
+    const jobs = Array.from({ length: 1000 }, (_, i) => backend.submit({ ...one, job: i, token: `many-${i}` }));
     const handles = await Promise.all(jobs.map(({ started }) => started));
-    expect(new Set(handles.map((handle) => JSON.stringify(handle))).size).toBe(10_000);
+    expect(new Set(handles.map((handle) => JSON.stringify(handle))).size).toBe(1000);
     expect(callsOf('sbatch')).toHaveLength(10);
     await Promise.all(jobs.map((job) => job.cancel()));
     expect((await endsOf(jobs)).every(({ how }) => how === 'cancelled')).toBe(true);
-    expect(callsOf('scancel')).toHaveLength(5);
+    expect(callsOf('scancel')).toHaveLength(1);
     expect(callsOf('sacct')).toEqual([]);
-  }, 120_000);
+  });
 
   it('makes arrays of their own for other resources', async () => {
     const backend = newBackend();
