@@ -70,6 +70,7 @@ await build({
     { in: 'src/index.ts', out: 'index' },
     { in: 'src/worker/collector-child.ts', out: 'collector-child' },
     { in: 'src/worker/strategy-child.ts', out: 'strategy-child' },
+    { in: 'src/runners/algorithm-job.ts', out: 'algorithm-job' },
     ...calibrations,
   ],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },

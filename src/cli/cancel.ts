@@ -15,7 +15,8 @@ import { actorHere } from '../host/actor.ts';
 import { createWaker } from '../host/waker.ts';
 import { shortPath } from '../report/error-text.ts';
 import { count, oneLine } from '../report/text.ts';
-import { endAttempts } from '../runners/leftover-jobs.ts';
+import { leftAttempts } from '../runners/algorithm-attempts.ts';
+import { endAttempts, leftAlgorithms } from '../runners/leftover-jobs.ts';
 import type { CancelOptions } from './commands/cancel.ts';
 import type { Io } from './io.ts';
 import { findResults } from './results.ts';
@@ -152,8 +153,8 @@ function writeRequest(results: string, request: StopRequest): void {
 /** Ends what this machine still runs for the campaign, where no caf is there to do it: a caf that was killed has left it. How many. */
 async function endLeftovers(results: string, io: Io): Promise<number> {
   if (!hasJournal(results) || readHolder(results) !== null) return 0;
-  const { unfinished } = readFacts(results);
-  const ended = await endAttempts(results, unfinished);
+  const { unfinished, calibrations } = readFacts(results);
+  const ended = await endAttempts(results, [...unfinished, ...calibrations.flatMap((name) => leftAlgorithms(results, name))]);
   if (ended > 0) io.stderr.write(`ended ${count(ended, 'running job')} that no caf looked after\n`);
   const elsewhere = unfinished.flatMap(({ handle }) =>
     handle === null || isEngineJob(handle) || handle.host === hostname() ? [] : [handle.host],
@@ -184,6 +185,7 @@ interface Facts {
   readonly running: number;
   /** Attempts without a recorded end; none are known while a network file system keeps the journal to its writer. */
   readonly unfinished: readonly AttemptRecord[];
+  readonly calibrations: readonly string[];
 }
 
 function readFacts(results: string): Facts {
@@ -191,11 +193,13 @@ function readFacts(results: string): Facts {
   try {
     if (reader.journal !== null) {
       const unfinished = reader.journal.unfinishedAttempts();
-      return { outcome: reader.journal.lastInvocation()?.outcome ?? null, running: unfinished.length, unfinished };
+      const names = reader.journal.calibrations().map(({ calibration }) => calibration);
+      const running = unfinished.length + names.flatMap((name) => leftAttempts(results, name)).length;
+      return { outcome: reader.journal.lastInvocation()?.outcome ?? null, running, unfinished, calibrations: names };
     }
     const { invocation, calibrations } = reader.status();
     const running = calibrations.flatMap(({ iterations }) => iterations).reduce((sum, { jobs }) => sum + jobs.running, 0);
-    return { outcome: invocation?.outcome ?? null, running, unfinished: [] };
+    return { outcome: invocation?.outcome ?? null, running, unfinished: [], calibrations: [] };
   } finally {
     reader.close();
   }

@@ -2,12 +2,13 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import type { JobKey } from '../domain/job.ts';
 import { nearest } from '../domain/nearest.ts';
 import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import type { FilePart } from '../report/tail.ts';
+import { attemptDirectory, attemptPaths, attemptsIn } from '../runners/algorithm-attempts.ts';
 import { ARCHIVE_FILE, findArchived } from '../runners/job-archive.ts';
 import type { StoredEntry } from '../runners/tar.ts';
 import { JOB_FILE, STDERR_FILE, STDOUT_FILE } from '../worker/contract.ts';
@@ -78,12 +79,21 @@ function findAlgorithmLog(iteration: string, { at, ...place }: Place, name: stri
   }
   const algorithms = directoriesIn(join(iteration, 'algorithms'));
   const directory = join(iteration, 'algorithms', known('algorithm', name, [...algorithms, ...collections], at));
-  // A program has a directory of its own for its setup and for each execution.
+  // On a batch engine each attempt works in a directory of its own, until it counts.
+  const attempts = attemptsIn(directory).flatMap((attempt) => {
+    const own = attemptDirectory(directory, attempt);
+    return [own, ...placesOf(attemptPaths(own).work)];
+  });
+  const files = [...placesOf(directory), ...attempts].flatMap((place) => outputFiles(directory, relative(directory, place)));
+  return { kind: 'output', of: { ...place, algorithm: name }, title: `${at}/${name}`, files, directory };
+}
+
+/** A program has a directory of its own for its setup and for each execution. */
+function placesOf(directory: string): readonly string[] {
   const own = directoriesIn(directory)
     .filter((entry) => /^(?:setup|(?:boundaries|execution)-\d+)$/.test(entry))
     .toSorted((a, b) => rankOf(a) - rankOf(b));
-  const files = ['', ...own].flatMap((entry) => outputFiles(directory, entry));
-  return { kind: 'output', of: { ...place, algorithm: name }, title: `${at}/${name}`, files, directory };
+  return [directory, ...own.map((entry) => join(directory, entry))];
 }
 
 /** setup, boundaries, then the executions by number. */

@@ -87,7 +87,10 @@ export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResu
   readonly executionTimeLimit?: string | undefined;
   /** For programs. */
   readonly env?: Env | undefined;
-  /** For programs. Default: no limits; given, what is left out has the defaults of a collection's resources. */
+  /**
+   * Of its child process and programs, or of its job. Default: no limits; as a job of a batch engine those of a collection, with a time of at
+   * least `executionTimeLimit`. Given, what is left out has the defaults of a collection's resources.
+   */
   readonly resources?: ResourceOptions | undefined;
   /** What its programs run in. */
   readonly container?: ContainerOption | undefined;
@@ -121,6 +124,8 @@ export interface BatchOptions {
   readonly pollInterval?: string | undefined;
   /** How late the file system may show what a job has written, such as `'2 min'`. Default `'30 s'`. */
   readonly fileDelay?: string | undefined;
+  /** Where algorithms run: `'caf'` = beside caf, `'backend'` = each as a job of the engine. Default `{ on: 'caf' }`. */
+  readonly algorithms?: { readonly on: 'caf' | 'backend' } | undefined;
 }
 
 /** Made by `slurm()`. */

@@ -107,7 +107,7 @@ export interface AlgorithmSpec {
   readonly strategy: StrategySpec;
   readonly executionTimeLimitMs: number;
   readonly env: Readonly<Record<string, string>>;
-  /** Null: no limits. Only for programs. */
+  /** Null: no limits; as a job of a batch engine: the defaults. */
   readonly resources: Resources | null;
   /** Only for programs. */
   readonly container: Container | null;
@@ -141,6 +141,8 @@ export interface BatchSpec {
   readonly pollMs: number;
   /** How long the file system may be late with what a job wrote. */
   readonly settleMs: number;
+  /** Where algorithms run: beside caf, or each as a job. */
+  readonly algorithmsOn: 'caf' | 'backend';
 }
 
 /** What Slurm is told about the site. Null = left to the site. */
@@ -244,6 +246,10 @@ export interface LsfSpec extends BatchSpec {
 }
 
 export type BackendSpec = LocalSpec | SlurmSpec | HtcondorSpec | GridEngineSpec | PbsSpec | LsfSpec;
+
+/** Null = algorithms run beside caf. */
+export const engineOfAlgorithms = (backend: BackendSpec): Exclude<BackendSpec, LocalSpec> | null =>
+  backend.kind !== 'local' && backend.algorithmsOn === 'backend' ? backend : null;
 
 export interface SourceLocation {
   readonly file: string;

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   CAF_ALGORITHM_CRASHED: 'The child process of an algorithm died.',
   CAF_ALGORITHM_TIMEOUT: 'An execution took longer than its time limit.',
   CAF_ALGORITHM_MEMORY: 'The child process of an algorithm and its programs used more memory than their limit.',
+  CAF_ALGORITHM_JOB: 'The batch job that runs an algorithm ended without it.',
   CAF_ALGORITHM_SETUP: 'The setup of an algorithm failed.',
   CAF_NOT_CONVERGED: 'maxIterations was reached without convergence.',
   // payloads and databases

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
-import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
+import type { AlgorithmSpec, BackendSpec, CampaignSpec } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import type { JobKey } from '../domain/job.ts';
 import type { CampaignPlan } from './campaign-plan.ts';
@@ -15,6 +15,8 @@ export interface Hands {
   readonly journal: Journal;
   readonly emit: Emit;
   readonly algorithmsRunner: AlgorithmsRunner;
+  /** The same for an algorithm that runs as a job of a batch engine; null = it does not. */
+  engineRunnerFor(backend: BackendSpec, algorithm: AlgorithmSpec): AlgorithmsRunner | null;
   /** user@host, kept with every entry. */
   readonly actor: string;
   /** One backend per distinct specification, shared by all calibrations. */

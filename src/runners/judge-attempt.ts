@@ -47,33 +47,51 @@ export function judgeAttempt(end: AttemptEnd, facts: AttemptFacts): Judgement {
 }
 
 function judge(end: AttemptEnd, facts: AttemptFacts): Verdict {
+  if (end.how === 'cancelled') return { outcome: { state: 'cancelled', detail: 'it was cancelled' } };
+  const { cause, detail } = failureOf(end);
+  switch (end.how) {
+    case 'signalled':
+      return judgeCrash(facts, cause, detail);
+    case 'exited':
+      return end.code === 0 ? judgeResult(facts, failed(cause, detail)) : judgeCrash(facts, cause, detail);
+    case 'unknown':
+      return judgeResult(facts, failed(cause, detail), true);
+    default:
+      return failed(cause, detail);
+  }
+}
+
+/** What an end means when nothing that was written speaks against it. */
+export function failureOf(end: Exclude<AttemptEnd, { how: 'cancelled' }>): { readonly cause: FailureCause; readonly detail: string } {
   switch (end.how) {
     case 'not-started':
-      return failed('not-started', `it could not be started: ${end.message}`);
-    case 'cancelled':
-      return { outcome: { state: 'cancelled', detail: 'it was cancelled' } };
+      return { cause: 'not-started', detail: `it could not be started: ${end.message}` };
     case 'time-limit':
-      return failed('time-limit', `it ran longer than its time limit of ${formatDuration(end.limitMs)}`);
-    case 'out-of-memory':
-      return failed(
-        'out-of-memory',
+      return { cause: 'time-limit', detail: `it ran longer than its time limit of ${formatDuration(end.limitMs)}` };
+    case 'out-of-memory': {
+      const detail =
         end.usedBytes === null
           ? `it used more memory than its limit of ${formatSize(end.limitBytes)}`
-          : `it used ${formatSize(end.usedBytes)} of memory; its limit is ${formatSize(end.limitBytes)}`,
-      );
-    case 'removed':
-      return failed('removed', `it was cancelled, not by caf${end.by === null ? '' : ` but by ${end.by}`}; caf run starts it again`);
+          : `it used ${formatSize(end.usedBytes)} of memory; its limit is ${formatSize(end.limitBytes)}`;
+      return { cause: 'out-of-memory', detail };
+    }
+    case 'removed': {
+      const detail = `it was cancelled, not by caf${end.by === null ? '' : ` but by ${end.by}`}; caf run starts it again`;
+      return { cause: 'removed', detail };
+    }
     case 'preempted':
-      return failed('preempted', 'it had to make room for another job');
+      return { cause: 'preempted', detail: 'it had to make room for another job' };
     case 'node-lost':
-      return failed('node-lost', end.detail);
+      return { cause: 'node-lost', detail: end.detail };
     case 'signalled':
-      return judgeCrash(facts, 'signal', `it was ended by ${signalText(end.signal)}`);
+      return { cause: 'signal', detail: `it was ended by ${signalText(end.signal)}` };
     case 'exited':
-      if (end.code !== 0) return judgeCrash(facts, 'exit', `it exited with status ${statusText(end.code)}`);
-      return judgeResult(facts, failed('exit', 'it exited with status 0 before collect had returned'));
+      return {
+        cause: 'exit',
+        detail: end.code === 0 ? 'it exited with status 0 before collect had returned' : `it exited with status ${statusText(end.code)}`,
+      };
     case 'unknown':
-      return judgeResult(facts, failed('node-lost', 'it outlived its caf and left no result.json, so its exit status is not known'), true);
+      return { cause: 'node-lost', detail: 'it outlived its caf and left no result.json, so its exit status is not known' };
     default:
       return unreachable(end);
   }

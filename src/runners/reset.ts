@@ -5,7 +5,7 @@ import { type Journal, openJournal } from '../database/journal.ts';
 import { journalPath } from '../database/journal-open.ts';
 import { CafError } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
-import { endAttempts } from './leftover-jobs.ts';
+import { endAttempts, leftAlgorithms } from './leftover-jobs.ts';
 
 export interface ResetOutcome {
   /** The calibrations that were put back, in the order given. */
@@ -37,10 +37,11 @@ export async function resetCalibration(
     checkTarget(journal, calibration, iteration);
     const known = descendants.filter((name) => name !== calibration && journal.calibration(name) !== null);
     const left = [calibration, ...known].flatMap((name) => journal.unfinishedAttempts(name));
-    await endAttempts(
-      directory,
-      left.filter((attempt) => attempt.calibration !== calibration || attempt.iteration >= iteration),
-    );
+    await endAttempts(directory, [
+      ...left.filter((attempt) => attempt.calibration !== calibration || attempt.iteration >= iteration),
+      ...leftAlgorithms(directory, calibration, iteration),
+      ...known.flatMap((name) => leftAlgorithms(directory, name)),
+    ]);
     journal.append({ kind: 'calibration.reset', calibration, iteration });
     for (const name of known) journal.append({ kind: 'calibration.reset', calibration: name, iteration: 0 });
     journal.commit();

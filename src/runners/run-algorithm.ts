@@ -36,7 +36,11 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
         hands.journal.commit();
         const recorded = hands.journal.algorithm(calibration.name, iteration, algorithm.name)?.executions ?? [];
         mkdirSync(absolute, { recursive: true });
-        (calibration.algorithmsRunner ?? hands.algorithmsRunner)
+        // On an engine it is a job like others: it is told of when caf leaves it.
+        const onEngine = hands.engineRunnerFor(calibration.backend, algorithm);
+        const name = `${calibration.name}/${iteration}/${algorithm.name}`;
+        if (onEngine !== null) hands.running.add(name);
+        (calibration.algorithmsRunner ?? onEngine ?? hands.algorithmsRunner)
           .run(
             {
               job: {
@@ -54,10 +58,16 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
                 container: containerOf(hands, algorithm),
                 recorded,
               },
-              executionTimeLimitMs: Math.min(algorithm.executionTimeLimitMs, algorithm.resources?.timeMs ?? Number.POSITIVE_INFINITY),
+              executionTimeLimitMs:
+                onEngine === null
+                  ? Math.min(algorithm.executionTimeLimitMs, algorithm.resources?.timeMs ?? Number.POSITIVE_INFINITY)
+                  : algorithm.executionTimeLimitMs,
               memoryLimitBytes: algorithm.resources?.memoryBytes ?? null,
               stopping: hands.stop,
-              env: { ...(process.env as Record<string, string>), ...algorithm.env },
+              env:
+                onEngine === null
+                  ? { ...(process.env as Record<string, string>), ...algorithm.env }
+                  : { ...hands.backendFor(calibration.backend).environment, ...algorithm.env },
             },
             {
               ready: (runs) => sendBack({ type: 'child.ready', runs }),
@@ -76,8 +86,11 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
             ending.signal,
           )
           .then(
-            ({ finalState, gaps, error, cancelled }) =>
-              sendBack({ type: 'child.ended', finalState, gaps, error, interrupted: cancelled === true }),
+            ({ finalState, gaps, error, cancelled }) => {
+              // One that was left is at work still.
+              if (cancelled !== true || hands.cancel.aborted) hands.running.delete(name);
+              sendBack({ type: 'child.ended', finalState, gaps, error, interrupted: cancelled === true });
+            },
             (error: unknown) =>
               sendBack({ type: 'child.ended', finalState: 'failed', gaps: null, error: errorText(error), interrupted: false }),
           );

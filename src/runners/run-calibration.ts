@@ -7,7 +7,7 @@ import { createActor, fromPromise } from 'xstate';
 import type { Admission } from '../backends/backend.ts';
 import { openChain } from '../database/chain.ts';
 import { writeConditionsDirectory } from '../database/flatten.ts';
-import { type AlgorithmSpec, type CalibrationSpec, isCommand } from '../domain/calibration.ts';
+import { type AlgorithmSpec, type CalibrationSpec, engineOfAlgorithms, isCommand } from '../domain/calibration.ts';
 import type { ErrorText } from '../domain/event.ts';
 import type { Run } from '../domain/iov.ts';
 import { formatRun } from '../domain/iov.ts';
@@ -20,6 +20,7 @@ import { parametersIn } from '../worker/parameters.ts';
 import type { PlannedCalibration } from './campaign-plan.ts';
 import { chainOf } from './chain-of.ts';
 import { commitIteration, draftOf, publishResult } from './commit-iteration.ts';
+import { algorithmResources } from './engine-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
 import { finishedJobs, restoreJobs } from './job-archive.ts';
 import { runAlgorithm } from './run-algorithm.ts';
@@ -201,8 +202,9 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
   });
 }
 
-/** A program algorithm that says what it needs takes its share of the backend's slots; one that does not is free. Null also when caf is stopping. */
-async function admitAlgorithm(hands: Hands, spec: CalibrationSpec, { resources }: AlgorithmSpec): Promise<Admission | null> {
+/** A program algorithm that says what it needs takes its share of the backend's slots, as does a job of an engine; any other is free. Null also when caf is stopping. */
+async function admitAlgorithm(hands: Hands, spec: CalibrationSpec, algorithm: AlgorithmSpec): Promise<Admission | null> {
+  const resources = engineOfAlgorithms(spec.backend) === null ? algorithm.resources : algorithmResources(algorithm);
   if (resources === null) return null;
   try {
     return await hands.backendFor(spec.backend).admit(resources, hands.stop);

@@ -1,11 +1,12 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createActor } from 'xstate';
 import { requireEngines, spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
-import type { BackendSpec, CampaignSpec } from '../domain/calibration.ts';
+import { type BackendSpec, type CampaignSpec, engineOfAlgorithms } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
 import { type AttemptRecord, isEngineJob } from '../domain/job.ts';
 import type { StopWish } from '../domain/stop-wish.ts';
@@ -13,12 +14,14 @@ import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
 import { objectsOf, removeHalfStored } from '../payloads/store.ts';
+import { type AlgorithmAttempt, executionsOf, leftAttempts, noteOver, readEngineJob } from './algorithm-attempts.ts';
 import { createBackends } from './backends.ts';
 import type { CampaignPlan, PlannedCalibration } from './campaign-plan.ts';
 import { createCompaction } from './compaction.ts';
+import { algorithmResources, createEngineAlgorithmsRunner } from './engine-algorithms-runner.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
-import { endAttempts } from './leftover-jobs.ts';
+import { asLeft, endAttempts } from './leftover-jobs.ts';
 import { runCalibration } from './run-calibration.ts';
 import { createSchedule } from './schedule.ts';
 import { tidyDirectory } from './tidy-directory.ts';
@@ -32,11 +35,14 @@ export interface CampaignRequest {
   /** Finished jobs of committed iterations are archived, also those of earlier invocations. */
   readonly compact: boolean;
   /** Entries of the children: bundles beside the program, or sources under test. */
-  readonly children: { readonly collector: URL; readonly strategy: URL; readonly launcher: URL };
+  readonly children: { readonly collector: URL; readonly strategy: URL; readonly algorithmJob: URL; readonly launcher: URL };
   /** Registers what a wish to stop does; returns how to unregister. Called once. */
   readonly onStop: (stop: (wish: StopWish) => void) => () => void;
   readonly algorithmsRunner?: AlgorithmsRunner;
 }
+
+/** As a collection has by default. */
+const ALGORITHM_RETRIES = 2;
 
 /** Runs the plan to its end. Everything finished is in the journal whatever happens. */
 export async function runCampaign(request: CampaignRequest): Promise<CampaignOutput> {
@@ -46,14 +52,26 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   const leave = new AbortController();
   const cancel = new AbortController();
   const backends = createBackends({ spec, children: request.children, emit });
+  const compileCache = compileCacheDirectory(process.env);
   const hands: Hands = {
     spec,
     plan,
     journal,
     emit,
-    algorithmsRunner:
-      request.algorithmsRunner ??
-      createForkedAlgorithmsRunner({ childUrl: request.children.strategy, compileCache: compileCacheDirectory(process.env) }),
+    algorithmsRunner: request.algorithmsRunner ?? createForkedAlgorithmsRunner({ childUrl: request.children.strategy, compileCache }),
+    engineRunnerFor(backend, algorithm) {
+      const engine = engineOfAlgorithms(backend);
+      if (engine === null) return null;
+      return createEngineAlgorithmsRunner({
+        backend: backends.for(backend),
+        entry: { job: [process.execPath, fileURLToPath(request.children.algorithmJob)], child: fileURLToPath(request.children.strategy) },
+        resources: algorithmResources(algorithm),
+        retries: ALGORITHM_RETRIES,
+        cancel: cancel.signal,
+        settleMs: engine.settleMs,
+        compileCache,
+      });
+    },
     actor: actorHere(),
     stop: stop.signal,
     leave: leave.signal,
@@ -64,7 +82,8 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   };
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
-  await requireEngines(planned.filter(({ collections }) => collections.length > 0).map(({ spec: { backend } }) => backend.kind));
+  const onEngines = planned.filter(({ collections, spec: { backend } }) => collections.length > 0 || engineOfAlgorithms(backend) !== null);
+  await requireEngines(onEngines.map(({ spec: { backend } }) => backend.kind));
   // Of those that are reused, too: their row says that this campaign holds them.
   await endUnwanted(hands, planned);
   for (const calibration of plan.calibrations) writePlan(hands, calibration);
@@ -198,7 +217,8 @@ const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() -
 
 /** What array jobs needed, once none of them can be at work any more. */
 function removeArrays({ journal, spec }: Hands): void {
-  if (journal.unfinishedAttempts().length === 0) rmSync(spoolOf(spec.output), { recursive: true, force: true });
+  const left = spec.calibrations.flatMap(({ name }) => leftAttempts(spec.output, name));
+  if (journal.unfinishedAttempts().length === 0 && left.length === 0) rmSync(spoolOf(spec.output), { recursive: true, force: true });
 }
 
 /** True for what works in another place than where its calibration runs by now: it cannot be adopted there. */
@@ -212,7 +232,26 @@ async function endUnwanted({ journal, spec }: Hands, planned: readonly PlannedCa
       .unfinishedAttempts(name)
       .filter((attempt) => redo === 'all' || (redo === 'algorithms' && attempt.iteration > 0) || isElsewhere(attempt, backend)),
   );
-  await endAttempts(spec.output, dropped);
+  const algorithms = planned.flatMap(({ spec: { name, backend }, redo }) => {
+    const engine = engineOfAlgorithms(backend)?.kind;
+    return leftAttempts(spec.output, name).filter(
+      ({ directory }) => redo !== 'nothing' || engine === undefined || (readEngineJob(directory)?.engine ?? engine) !== engine,
+    );
+  });
+  await endAttempts(spec.output, [...dropped, ...algorithms.map((attempt) => asLeft(spec.output, attempt))]);
+  for (const attempt of algorithms) {
+    keepExecutions(journal, attempt);
+    noteOver(attempt.directory);
+  }
+}
+
+/** What it has finished since a caf listened is not done again. */
+function keepExecutions(journal: Journal, attempt: AlgorithmAttempt): void {
+  const { calibration, iteration, algorithm } = attempt.file.run.job;
+  const known = journal.algorithm(calibration, iteration, algorithm);
+  if (known === null || known.finalState !== null) return;
+  for (const execution of executionsOf(attempt).slice(known.executions.length))
+    journal.append({ kind: 'execution.finished', calibration, iteration, algorithm, execution });
 }
 
 /** Writes the plan of one calibration down. */

@@ -31,6 +31,7 @@ const SPEC: BatchSpec = {
   submitsPerMinute: 1000,
   pollMs: 100,
   settleMs: 300,
+  algorithmsOn: 'caf',
 };
 
 let rig: Rig;

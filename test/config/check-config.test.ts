@@ -1,7 +1,7 @@
 // Every rule of the option tables: what is accepted with which default, and the exact words for what is refused.
 import { describe, expect, test } from 'vitest';
 import { type CheckContext, checkCampaign, checkConfig } from '../../src/config/check-config.ts';
-import { command, defineCalibration, defineConfig, definePayload, local } from '../../src/config/define.ts';
+import { command, defineCalibration, defineConfig, definePayload, local, slurm } from '../../src/config/define.ts';
 import { sequentialBoundaries, sequentialRunByRun, singleIov } from '../../src/index.ts';
 
 const CONTEXT: CheckContext = { configPath: '/home/anna/caf.config.ts', cores: 4, payloads: [] };
@@ -755,13 +755,18 @@ describe('an algorithm', () => {
     `);
   });
 
-  test('has resources only as a program', () => {
-    expect(problems(withAlgorithm({ resources: { cores: 2 } }))).toMatchInlineSnapshot(`
-      [
-        "calibrations.gain.algorithms.means.resources: resources are for programs: run is a function here",
-      ]
-    `);
+  test('has resources as a program and as a function', () => {
+    expect(problems(withAlgorithm({ resources: { cores: 2 } }))).toEqual([]);
     expect(problems(withAlgorithm({ run: program, resources: { cores: 2 } }))).toEqual([]);
+    expect(problems(withAlgorithm({ resources: { cores: 200 } }))).toHaveLength(1);
+  });
+
+  test('runs beside caf, or on the engine where the backend says so', () => {
+    const on = (algorithms?: unknown) => config({ backend: slurm({ algorithms } as never) });
+    expect(spec(on()).calibrations[0]?.backend).toMatchObject({ algorithmsOn: 'caf' });
+    expect(spec(on({ on: 'backend' })).calibrations[0]?.backend).toMatchObject({ algorithmsOn: 'backend' });
+    expect(problems(on({ on: 'nodes' }))).toEqual(["backend.algorithms.on: expected 'caf' or 'backend', found 'nodes'"]);
+    expect(problems(on('backend'))).toHaveLength(1);
   });
 });
 

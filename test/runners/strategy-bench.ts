@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll } from 'vitest';
-import type { AlgorithmListener, AlgorithmOutcome, StrategyJob } from '../../src/domain/algorithms-runner.ts';
+import type { AlgorithmListener, AlgorithmOutcome, AlgorithmsRunner, StrategyJob } from '../../src/domain/algorithms-runner.ts';
 import type { ExecutionRecord, ReportedResult } from '../../src/domain/execution.ts';
 import type { Iov, Run } from '../../src/domain/iov.ts';
 import type { StoredPayload } from '../../src/domain/payload.ts';
@@ -14,7 +14,7 @@ import { createForkedAlgorithmsRunner, type ForkedAlgorithmsRunnerOptions } from
 import type { ChainLock, CollectedJob } from '../../src/worker/contract.ts';
 
 /** Compiled once for all children of a test file. */
-const compileCache = mkdtempSync(join(tmpdir(), 'caf-'));
+export const compileCache = mkdtempSync(join(tmpdir(), 'caf-'));
 afterAll(() => rmSync(compileCache, { recursive: true, force: true }));
 
 export const CHILD = new URL('../../src/worker/strategy-child.ts', import.meta.url);
@@ -57,6 +57,8 @@ export interface RunOptions extends Partial<Pick<StrategyJob, 'requestedIov' | '
   readonly stopping?: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
   readonly runner?: Partial<ForkedAlgorithmsRunnerOptions>;
+  /** Instead of the forked one. */
+  readonly using?: AlgorithmsRunner;
   readonly chain?: ChainLock;
   readonly on?: Partial<AlgorithmListener>;
 }
@@ -148,7 +150,7 @@ export function createBench(): Bench {
       };
     },
     async run(options = {}, calibration = 'cal') {
-      const runner = createForkedAlgorithmsRunner({ childUrl: CHILD, killGraceMs: 500, compileCache, ...options.runner });
+      const runner = options.using ?? createForkedAlgorithmsRunner({ childUrl: CHILD, killGraceMs: 500, compileCache, ...options.runner });
       const { on = {} } = options;
       let ready: readonly Run[] | null = null;
       const started: number[] = [];

@@ -1,8 +1,11 @@
-// The test vectors of the strategies through the real child: config, data, runs, executions, payloads, gaps.
+// The test vectors of the strategies through the real child, beside caf and as a batch job: config, data, runs, executions, payloads, gaps.
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FinalState } from '../../src/domain/calibration.ts';
 import type { Iov, Run } from '../../src/domain/iov.ts';
+import { type FakeSlurm, startFakeSlurm } from '../backends/support/fake-slurm.ts';
+import { ENV } from '../backends/support/rig.ts';
+import { createInvocation, type Invocation } from '../runners/engine-bench.ts';
 import { type Bench, createBench } from '../runners/strategy-bench.ts';
 
 interface Vector {
@@ -39,12 +42,22 @@ const mock = (rules) => async ({ runs, data, commit }) => {
   return runs.some((run) => has(rules.iterateRuns, run)) ? 'iterate' : 'ok';
 };`;
 
-describe.skipIf(vectors.length === 0)('the vectors of strategies.json (skipped where the file is missing)', () => {
+const title = 'the vectors of strategies.json %s (skipped where the file is missing)';
+describe.skipIf(vectors.length === 0).for(['beside caf', 'as a batch job'])(title, (where) => {
   let bench: Bench;
-  beforeAll(() => {
+  let fake: FakeSlurm | null = null;
+  let onSlurm: Invocation | null = null;
+  beforeAll(async () => {
     bench = createBench();
+    if (where === 'beside caf') return;
+    fake = await startFakeSlurm();
+    onSlurm = createInvocation(bench.root, fake.env);
   });
-  afterAll(() => bench.remove());
+  afterAll(async () => {
+    await onSlurm?.close();
+    await fake?.close();
+    bench.remove();
+  });
 
   it.for(vectors)('$id $note', async (vector) => {
     bench.forgetJobs();
@@ -54,7 +67,8 @@ describe.skipIf(vectors.length === 0)('the vectors of strategies.json (skipped w
       `strategy: ${vector.strategy}(${JSON.stringify(vector.options)}), run: mock(${JSON.stringify(vector.algorithm)})`,
       MOCK,
     );
-    const story = await bench.run({ requestedIov: vector.requestedIov, ignoredRuns: vector.ignoredRuns });
+    const { requestedIov, ignoredRuns } = vector;
+    const story = await bench.run({ requestedIov, ignoredRuns, ...(onSlurm === null ? {} : { using: onSlurm.runner, env: ENV }) });
     const isGood = (result: string): boolean => result === 'ok' || result === 'iterate';
     expect({
       executions: story.executions.map(({ runs, iov, result }) => ({ runs, iov, result })),

@@ -37,12 +37,7 @@ export function checkAlgorithm(value: unknown, backend: BackendSpec, place: Plac
     );
   }
   const resources = read(scope, 'resources', readResources, null);
-  if (resources !== null) {
-    checkFits(resources, backend, option(place, 'resources'), problems);
-    if (typeof scope.value.run === 'function') {
-      problems.report(option(place, 'resources'), 'resources are for programs: run is a function here');
-    }
-  }
+  if (resources !== null) checkFits(resources, backend, option(place, 'resources'), problems);
   return {
     name: typeof scope.value.name === 'string' ? scope.value.name : '',
     run,

@@ -1,6 +1,19 @@
 // Checks the options that all batch backends have.
 import type { BatchSpec } from '../../domain/calibration.ts';
-import { type Reader, read, readDuration, readEnv, readList, readText, readWhole, readWord, type Scope } from './readers.ts';
+import {
+  type Reader,
+  read,
+  readChoice,
+  readDuration,
+  readEnv,
+  readList,
+  readRequired,
+  readScope,
+  readText,
+  readWhole,
+  readWord,
+  type Scope,
+} from './readers.ts';
 
 export const BATCH_OPTIONS = [
   'env',
@@ -12,6 +25,7 @@ export const BATCH_OPTIONS = [
   'submitsPerMinute',
   'pollInterval',
   'fileDelay',
+  'algorithms',
 ] as const;
 
 const readModules = readList("an array of modules such as ['root/6.30']", readText('the name of a module'));
@@ -20,6 +34,12 @@ const readScratch: Reader<string> = (value, place, problems) => {
   if (typeof value === 'string' && value.startsWith('/')) return value;
   problems.expected(place, 'the absolute path of a directory on the nodes', value);
   return undefined;
+};
+
+const ALGORITHMS = new Set(['on']);
+const readAlgorithms: Reader<BatchSpec['algorithmsOn']> = (value, place, problems) => {
+  const scope = readScope(value, ALGORITHMS, place, problems, "an object such as { on: 'backend' }");
+  return scope === undefined ? undefined : readRequired(scope, 'on', readChoice(['caf', 'backend']));
 };
 
 export const readBatch = (scope: Scope): BatchSpec => ({
@@ -32,4 +52,5 @@ export const readBatch = (scope: Scope): BatchSpec => ({
   submitsPerMinute: read(scope, 'submitsPerMinute', readWhole('a whole number of submissions', 1), 20),
   pollMs: read(scope, 'pollInterval', readDuration, 5000),
   settleMs: read(scope, 'fileDelay', readDuration, 30_000),
+  algorithmsOn: read(scope, 'algorithms', readAlgorithms, 'caf'),
 });
