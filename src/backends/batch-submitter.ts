@@ -111,7 +111,7 @@ export function createSubmitter<Site>({
 
   /** What is left can wait, or came meanwhile. */
   function later(): void {
-    if (firstGroup() !== null) gather();
+    if (firstGroup(null) !== null) gather();
     else if (!closing.signal.aborted)
       laterTimer ??= setTimeout(() => {
         laterTimer = null;
@@ -122,8 +122,10 @@ export function createSubmitter<Site>({
   async function submitAll(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
     const most = await commands.maxArray();
-    for (let next = firstGroup(); next !== null && !closing.signal.aborted; next = firstGroup()) {
+    let begun: string | null = null;
+    for (let next = firstGroup(begun); next !== null && !closing.signal.aborted; next = firstGroup(begun)) {
       const [key, group] = next;
+      begun = key;
       await keepRate(group.owner.spec.submitsPerMinute);
       if (closing.signal.aborted) return;
       const tasks = group.tasks.splice(0, Math.max(1, Math.min(most, group.owner.spec.maxArray ?? Infinity, chunkLimit)));
@@ -136,12 +138,12 @@ export function createSubmitter<Site>({
     }
   }
 
-  /** Null when nothing is left, or what is left does better to wait. */
-  function firstGroup(): [string, Group<Site>] | null {
+  /** Null when nothing is left, or what is left does better to wait. A group that has been begun is not left half submitted. */
+  function firstGroup(begun: string | null): [string, Group<Site>] | null {
     const now = performance.now();
     for (const [key, group] of groups) {
       if (group.tasks.length === 0) groups.delete(key);
-      else if (now - group.since > LATEST_MS || !backlog.isLong(key, group.tasks.length)) return [key, group];
+      else if (key === begun || now - group.since > LATEST_MS || !backlog.isLong(key, group.tasks.length)) return [key, group];
     }
     return null;
   }
