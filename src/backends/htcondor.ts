@@ -147,6 +147,7 @@ function submit({ name, size, resources, site, script, description, log }: Array
     argv: ['condor_submit', '-terse', description],
     header: [
       // HTCondor sets no home, and keeps the output of a job only in a file of its own.
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is shell
       'user=$(id -un) && HOME=${HOME-$(getent passwd "$user" | cut -d: -f6)} USER=$user LOGNAME=$user && export HOME USER LOGNAME',
       `exec >> ${quoted(`${script}.out`)} 2>&1`,
     ],
