@@ -1,4 +1,5 @@
 // A process of its own that works on a journal, started by tests: `node journal-child.ts MODE DIRECTORY`.
+import { writeSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { openJournal } from '../../src/database/journal.ts';
 import { openJournalForReading } from '../../src/database/journal-reader.ts';
@@ -7,7 +8,8 @@ import type { JournalEntry } from '../../src/domain/journal.ts';
 const [mode, directory = ''] = process.argv.slice(2);
 
 const resources = { cores: 1, memoryBytes: 1, memoryIsSet: false, timeMs: 1 };
-const say = (line: string) => process.stdout.write(`${line}\n`);
+/** Not through process.stdout: what a slow reader keeps waiting there would be lost with the process. */
+const say = (line: string) => writeSync(1, `${line}\n`);
 const planned = (name: string, reason = 'never run'): JournalEntry => ({
   kind: 'calibration.planned',
   calibration: name,

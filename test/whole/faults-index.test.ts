@@ -18,7 +18,7 @@ const TESTS: Readonly<Record<number, Evidence>> = {
       'a killed strategy child fails its algorithm with the signal named',
     ],
   },
-  3: { 'cli/cancel.test.ts': ['it ends caf, as SIGTERM does, and its jobs'] },
+  3: { 'cli/cancel.test.ts': ['it ends caf and its jobs'] },
   4: {
     'database/lease.test.ts': ['when the machine was booted since', 'when its pid belongs to another process by now'],
     'backends/contract.ts': ['never adopts a stranger who has the same pid'],

@@ -51,7 +51,7 @@ test.each([['status'], ['status --all'], ['graph'], ['run --dry-run'], ['run'], 
   async (words) => {
     const { code, screen } = await inTerminal(20, `$CAF ${words}`);
     expect([0, 1], plain(screen)).toContain(code);
-    expect(plain(screen)).not.toMatch(/RangeError|TypeError|at .*:\d+:\d+|bug/);
+    expect(plain(screen)).not.toMatch(/RangeError|TypeError|at .*\.[cm]?[jt]s:\d+:\d+|bug/);
     expect(plain(screen).trim()).not.toBe('');
   },
 );
