@@ -54,7 +54,7 @@ export function containerArgv(container: Container, program: ContainedProgram): 
 /** podman's containers are no children of its command: when that is asked to end, it has to end the container. $0 is its name. */
 const PODMAN = [
   '"$@" & client=$!',
-  'trap \'podman stop --ignore --time 3 "$0" >/dev/null 2>&1\' TERM INT HUP',
+  'trap \'podman stop --ignore --time 1 "$0" >/dev/null 2>&1\' TERM INT HUP',
   'wait $client; status=$?',
   'while kill -0 $client 2>/dev/null; do wait $client; status=$?; done',
   'exit $status',
