@@ -1,5 +1,7 @@
 // A real Slurm that breaks while a campaign runs: nothing is lost, nothing is done twice, and no answer that is none changes anything.
+
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { campaignsOn, numbers } from './support/campaigns.ts';
 import { until, withEngine } from './support/engine.ts';
@@ -75,9 +77,8 @@ withEngine('slurm', (slurm) => {
     await once(first, 'exit');
     const broken = await slurm.down('ctld');
     const again = start(['run', directory]);
-    await until('caf is there', async () =>
-      (await caf(['status', `${directory}/calibration_results`, '--json'])).stdout.includes('"running"') ? true : null,
-    );
+    const log = `${directory}/calibration_results/caf.log`;
+    await until('caf has taken them back', async () => (readFileSync(log, 'utf8').includes('"adopted":true') ? true : null));
     const cancel = caf(['cancel', `${directory}/calibration_results`]);
     await broken.mend();
     expect(await cancel).toMatchObject({ exitCode: 0 });
