@@ -59,12 +59,12 @@ function siteOf(engine: Engine): Site {
 }
 
 /** What keeps a job in the queue, in the words of the engine. */
-const HOLD = { slurm: '--hold' } as const;
+const HOLD = { slurm: '--hold', htcondor: 'hold = true' } as const;
 
 /** What no engine takes. */
-const NONSENSE = { slurm: '--no-such-option' } as const;
+const NONSENSE = { slurm: '--no-such-option', htcondor: 'universe = nosuch' } as const;
 
-for (const name of ['slurm'] as const) {
+for (const name of ['slurm', 'htcondor'] as const) {
   withEngine(name, (engine) => {
     const submit = async (site: Site, ...args: readonly string[]): Promise<string> => {
       const said = await site.caf('submit', '--backend', name, ...args);
