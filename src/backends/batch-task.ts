@@ -1,8 +1,8 @@
 // One attempt on a batch engine: what is known of it, and the one answer at its end, made of what it wrote itself and what the engine says.
 import { readdirSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { JobHandle, Usage } from '../domain/job.ts';
+import { signalName } from '../host/signal-name.ts';
 import { ENDED_FILE } from '../worker/contract.ts';
 import { finishLogs } from './attempt-logs.ts';
 import type { AttemptEnd, JobSubmission, RunningJob } from './backend.ts';
@@ -142,8 +142,8 @@ export function verdict(submission: JobSubmission, own: TaskEnd | null, engine: 
 
 /** Shells count signals from 128 on. */
 function endOfStatus(status: number, usage: Usage): AttemptEnd {
-  const signal = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
-  return signal === undefined ? { how: 'exited', code: status, usage } : { how: 'signalled', signal, usage };
+  const signal = signalName(status - 128);
+  return signal === null ? { how: 'exited', code: status, usage } : { how: 'signalled', signal, usage };
 }
 
 /** True when the engine's word can change what the task wrote itself. */

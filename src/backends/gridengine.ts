@@ -1,5 +1,4 @@
 // Grid Engine: its command lines, and what its answers mean. Known to hold for Son of Grid Engine 8.1.9; its relatives (Univa, Altair) say the same words.
-import { constants } from 'node:os';
 import type { GridEngineSite } from '../domain/calibration.ts';
 import { quoted } from './batch-script.ts';
 import type {
@@ -13,9 +12,9 @@ import type {
   SubmitAnswer,
   SubmitText,
 } from './engine.ts';
+import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
-const MIB = 2 ** 20;
 /** Names of jobs may not begin with a digit. */
 const PREFIX = 'j.';
 const named = (name: string): string => `${PREFIX}${name}`;
@@ -46,7 +45,7 @@ export const gridengine: BatchEngine<GridEngineSite> = {
   readHistory,
   cancel: (tasks) => ['qdel', ...folded(tasks)],
   readCancel: ({ ended, stdout, stderr }) =>
-    ended === 'ok' || (ended === 'exit' && /does not exist/.test(stdout + stderr) && !UNREACHABLE.test(stdout + stderr)),
+    ended === 'ok' || (ended === 'exit' && /does not exist/.test(stdout + stderr) && !COMPLAINTS.unreachable.test(stdout + stderr)),
   endInLog: () => null,
 };
 
@@ -70,8 +69,8 @@ function submit({ name, size, resources, site, script, log }: ArrayRequest<GridE
     ...['-o', '/dev/null', '-j', 'y'],
     ...['-l', requests.join(',')],
     ...(cores === 1 ? [] : ['-pe', site.parallelEnvironment, String(cores)]),
-    ...when('-q', site.queue),
-    ...when('-P', site.project),
+    ...optional('-q', site.queue),
+    ...optional('-P', site.project),
     ...site.options,
     // As a program: a script would be searched for options.
     ...['-b', 'y', '-shell', 'n'],
@@ -79,32 +78,21 @@ function submit({ name, size, resources, site, script, log }: ArrayRequest<GridE
   return { argv: ['qsub', '-terse', ...options, script], header: [`exec >> ${quoted(log)} 2>&1`], description: null };
 }
 
-const when = (option: string, value: string | null): Argv => (value === null ? [] : [option, value]);
+const COMPLAINTS: Complaints = {
+  unreachable: /commlib error|unable to send message|can't connect|Connection refused|unable to contact qmaster|got read error/i,
+  full: /only allows \d+ jobs|max_u_jobs|max_jobs|job limit/i,
+  unclear: /timeout|timed out/i,
+};
 
-const UNREACHABLE = /commlib error|unable to send message|can't connect|Connection refused|unable to contact qmaster|got read error/i;
-const FULL = /only allows \d+ jobs|max_u_jobs|max_jobs|job limit/i;
-const UNCLEAR = /timeout|timed out/i;
-
-function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
+function readSubmit(result: CommandResult): SubmitAnswer {
+  const { stdout, stderr } = result;
   // `24.1-10:1`; without -terse: `Your job-array 24.1-10:1 ("name") has been submitted`.
-  const id = /^(\d+)(?:\.\d+-\d+:\d+)?\s*$/m.exec(stdout)?.[1] ?? /^Your job(?:-array)? (\d+)/m.exec(stdout)?.[1];
-  if (ended === 'missing') return { how: 'refused', message: 'qsub was not found on PATH' };
-  if (id !== undefined) return { how: 'accepted', id };
-  const message = said(stderr) || said(stdout) || 'qsub says nothing';
-  if (ended !== 'exit')
-    return { how: 'unclear', message: ended === 'ok' ? `qsub says no job id: ${message}` : `qsub did not end by itself (${ended})` };
-  if (UNREACHABLE.test(stderr)) return { how: 'later', full: false, message };
-  if (FULL.test(stderr)) return { how: 'later', full: true, message };
-  return UNCLEAR.test(stderr) ? { how: 'unclear', message } : { how: 'refused', message };
+  const id = /^(\d+)(?:\.\d+-\d+:\d+)?\s*$/m.exec(stdout)?.[1] ?? /^Your job(?:-array)? (\d+)/m.exec(stdout)?.[1] ?? null;
+  return submitAnswer('qsub', result, id, said(stderr) || said(stdout), COMPLAINTS);
 }
 
 const said = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^(?:error|qsub|Unable to run job): /, '').trim())
-    .filter((line) => line !== '' && line !== 'Exiting.')
-    .slice(0, 3)
-    .join('; ');
+  firstLines(text, (line) => line.replace(/^(?:error|qsub|Unable to run job): |^\s*Exiting\.\s*$/, ''));
 
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const tasks = Number(/^max_aj_tasks\s+(\d+)/m.exec(stdout)?.[1] ?? 0);
@@ -196,11 +184,11 @@ function endOf(account: Account): EngineEnd {
       return { how: 'exited', code: Number.isNaN(status) ? null : status };
     case 100: {
       // The script itself was ended by a signal. A plain kill is what qdel does; what a program is ended by, the script tells.
-      const signal = signalName(status - 128);
+      const end = signalled(status - 128);
       const by = account.get('deleted_by');
-      return signal === 'SIGKILL'
+      return end.how === 'signalled' && end.signal === 'SIGKILL'
         ? { how: 'cancelled', by: by === undefined || by === 'NONE' ? null : `the user ${by}` }
-        : { how: 'signalled', signal };
+        : end;
     }
     case 37:
       return isOverTime(account) ? { how: 'time-limit' } : { how: 'out-of-memory' };
@@ -221,9 +209,6 @@ function isOverTime(account: Account): boolean {
   const seconds = Number.parseFloat(account.get('ru_wallclock') ?? '');
   return !(seconds + 1 < limit);
 }
-
-const signalName = (number: number): string =>
-  Object.entries(constants.signals).find(([, each]) => each === number)?.[0] ?? `signal ${number}`;
 
 /** Command lines have an end: `24.1 24.2 24.3` becomes `24.1-3`. */
 function folded(tasks: readonly string[]): readonly string[] {

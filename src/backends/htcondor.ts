@@ -1,11 +1,10 @@
 // HTCondor: its submit description, its commands, and what its answers and its user log mean. Known to hold for 23.9 (vanilla universe).
-import { constants } from 'node:os';
 import type { HtcondorSite } from '../domain/calibration.ts';
 import { quoted } from './batch-script.ts';
 import type { ArrayRequest, BatchEngine, EngineAnswer, EngineEnd, EngineState, EngineTask, SubmitAnswer, SubmitText } from './engine.ts';
+import { firstLines, MIB, signalled } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
-const MIB = 2 ** 20;
 const KIB = 2 ** 10;
 
 /** Tells a hold for the time limit, which caf itself has asked for, from every other one. */
@@ -174,7 +173,7 @@ const UNCLEAR = /Failed to commit|timed out|timeout|disconnected|Lost connection
 function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
   // `26.0 - 26.2`; without -terse: `submitted to cluster 27.`
   const id = /^(\d+)\.\d+ - \d+\.\d+\s*$/m.exec(stdout)?.[1] ?? /submitted to cluster (\d+)/.exec(stdout)?.[1];
-  const said = firstLines(stderr) || firstLines(stdout);
+  const said = complaint(stderr) || complaint(stdout);
   switch (ended) {
     case 'missing':
       return { how: 'refused', message: 'condor_submit was not found on PATH' };
@@ -194,13 +193,7 @@ function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
   }
 }
 
-const firstLines = (output: string): string =>
-  output
-    .split('\n')
-    .map((line) => line.replace(/^ERROR: /, '').trim())
-    .filter((line) => line !== '')
-    .slice(0, 3)
-    .join('; ');
+const complaint = (text: string): string => firstLines(text, (line) => line.replace(/^ERROR: /, ''));
 
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const size = /^\s*(\d+)\s*$/m.exec(stdout)?.[1];
@@ -291,12 +284,9 @@ function holdOf(ad: Ad, when: '' | 'Last'): Hold | null {
 }
 
 function exitOf(ad: Ad): EngineEnd {
-  if (ad.ExitBySignal === true) return { how: 'signalled', signal: signalName(number(ad, 'ExitSignal') ?? 0) };
+  if (ad.ExitBySignal === true) return signalled(number(ad, 'ExitSignal') ?? 0);
   return { how: 'exited', code: number(ad, 'ExitCode') };
 }
-
-const signalName = (signal: number): string =>
-  Object.entries(constants.signals).find(([, each]) => each === signal)?.[0] ?? `signal ${signal}`;
 
 /** `slot1_2@node7.site` */
 const nodeOf = (host: string | null): string | null => host?.replace(/^.*@/, '') ?? null;
@@ -393,7 +383,7 @@ function stateOfEvent(code: string, body: readonly string[]): EngineState | null
       return { state: 'ending' };
     case '005': {
       const [, exit, signal] = /\(return value (-?\d+)\)|\(signal (\d+)\)/.exec(first) ?? [];
-      if (signal !== undefined) return ended({ how: 'signalled', signal: signalName(Number(signal)) });
+      if (signal !== undefined) return ended(signalled(Number(signal)));
       return ended({ how: 'exited', code: exit === undefined ? null : Number(exit) });
     }
     case '009':

@@ -1,6 +1,6 @@
 // LSF: its command lines, and what its answers mean. Written after the manuals of 9.1 and 10.1; tried on fakes only.
-import { constants } from 'node:os';
 import type { LsfSite } from '../domain/calibration.ts';
+import { signalName } from '../host/signal-name.ts';
 import { quoted } from './batch-script.ts';
 import type {
   Argv,
@@ -13,6 +13,7 @@ import type {
   SubmitAnswer,
   SubmitText,
 } from './engine.ts';
+import { type Complaints, firstLines, optional, submitAnswer } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
 /** Free text stands last: it may hold a `|`. */
@@ -39,7 +40,7 @@ export const lsf: BatchEngine<LsfSite> = {
   readHistory: () => null,
   cancel: (tasks) => ['bkill', ...folded(tasks)],
   readCancel: ({ ended, stderr }) =>
-    ended === 'ok' || (ended === 'exit' && /already finished|No matching job found/i.test(stderr) && !UNREACHABLE.test(stderr)),
+    ended === 'ok' || (ended === 'exit' && /already finished|No matching job found/i.test(stderr) && !COMPLAINTS.unreachable.test(stderr)),
   endInLog: () => null,
 };
 
@@ -56,41 +57,27 @@ function submit({ name, size, resources, site, script, log }: ArrayRequest<LsfSi
     '-rn',
     ...['-cwd', '/'],
     ...['-o', '/dev/null'],
-    ...when('-q', site.queue),
-    ...when('-P', site.project),
-    ...when('-app', site.application),
-    ...when('-gpu', site.gpus),
+    ...optional('-q', site.queue),
+    ...optional('-P', site.project),
+    ...optional('-app', site.application),
+    ...optional('-gpu', site.gpus),
     ...site.options,
   ];
   return { argv: ['bsub', ...options, script], header: [`exec >> ${quoted(log)} 2>&1`], description: null };
 }
 
-const when = (option: string, value: string | null): Argv => (value === null ? [] : [option, value]);
+const COMPLAINTS: Complaints = {
+  unreachable:
+    /LSF is down|LIM is down|Cannot connect|Connection refused|Failed in an LSF library call|batch (?:system|daemon).*(?:not|down)|Master LIM/i,
+  full: /(?:job|pending).*(?:limit|threshold).*(?:reached|exceeded)|Too many jobs|User job limit|MAX_PEND_JOBS/i,
+  unclear: /timed? ?out|Communication time out/i,
+};
 
-const UNREACHABLE =
-  /LSF is down|LIM is down|Cannot connect|Connection refused|Failed in an LSF library call|batch (?:system|daemon).*(?:not|down)|Master LIM/i;
-const FULL = /(?:job|pending).*(?:limit|threshold).*(?:reached|exceeded)|Too many jobs|User job limit|MAX_PEND_JOBS/i;
-const UNCLEAR = /timed? ?out|Communication time out/i;
-
-function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
-  const id = /^Job <(\d+)> is submitted/m.exec(stdout)?.[1];
-  if (ended === 'missing') return { how: 'refused', message: 'bsub was not found on PATH' };
-  if (id !== undefined) return { how: 'accepted', id };
-  const message = said(stderr) || said(stdout) || 'bsub says nothing';
-  if (ended !== 'exit')
-    return { how: 'unclear', message: ended === 'ok' ? `bsub says no job id: ${message}` : `bsub did not end by itself (${ended})` };
-  if (FULL.test(stderr)) return { how: 'later', full: true, message };
-  if (UNREACHABLE.test(stderr)) return { how: 'later', full: false, message };
-  return UNCLEAR.test(stderr) ? { how: 'unclear', message } : { how: 'refused', message };
+function readSubmit(result: CommandResult): SubmitAnswer {
+  const { stdout, stderr } = result;
+  const id = /^Job <(\d+)> is submitted/m.exec(stdout)?.[1] ?? null;
+  return submitAnswer('bsub', result, id, firstLines(stderr) || firstLines(stdout), COMPLAINTS);
 }
-
-const said = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .slice(0, 3)
-    .join('; ');
 
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const size = Number(/MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)/.exec(stdout)?.[1] ?? 0);
@@ -198,8 +185,8 @@ function endOf(exit: string, why: string): EngineEnd {
     default: {
       const code = exit === '-' || exit === '' ? Number.NaN : Number(exit);
       if (Number.isNaN(code)) return { how: 'exited', code: null };
-      const signal = Object.entries(constants.signals).find(([, each]) => each === code - 128)?.[0];
-      return signal === undefined ? { how: 'exited', code } : { how: 'signalled', signal };
+      const signal = signalName(code - 128);
+      return signal === null ? { how: 'exited', code } : { how: 'signalled', signal };
     }
   }
 }

@@ -1,5 +1,4 @@
 // PBS: its command lines, and what its answers mean, for OpenPBS and PBS Pro, and for Torque. Written after their manuals; tried on fakes only.
-import { constants } from 'node:os';
 import type { PbsSite } from '../domain/calibration.ts';
 import { quoted } from './batch-script.ts';
 import type {
@@ -13,9 +12,9 @@ import type {
   SubmitAnswer,
   SubmitText,
 } from './engine.ts';
+import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
-const MIB = 2 ** 20;
 /** Some versions cut names of jobs at 15 characters, so the array's own stands in the environment, which qstat -f shows. */
 const NAME_VARIABLE = 'CAF_ARRAY';
 
@@ -43,7 +42,7 @@ export const pbs: BatchEngine<PbsSite> = {
   readHistory: () => null,
   cancel: (tasks) => ['qdel', ...tasks],
   readCancel: ({ ended, stderr }) =>
-    ended === 'ok' || (ended === 'exit' && /Unknown Job|has finished|invalid state/i.test(stderr) && !UNREACHABLE.test(stderr)),
+    ended === 'ok' || (ended === 'exit' && /Unknown Job|has finished|invalid state/i.test(stderr) && !COMPLAINTS.unreachable.test(stderr)),
   endInLog: () => null,
 };
 
@@ -70,41 +69,28 @@ function submit({ name, size, resources, site, script, log }: ArrayRequest<PbsSi
     ...['-S', '/bin/sh'],
     // No line of the script is an option.
     ...['-C', ''],
-    ...when('-q', site.queue),
-    ...when('-A', site.account),
-    ...when('-P', site.project),
+    ...optional('-q', site.queue),
+    ...optional('-A', site.account),
+    ...optional('-P', site.project),
     ...site.options,
   ];
   return { argv: ['qsub', ...options, script], header: [`exec >> ${quoted(log)} 2>&1`], description: null };
 }
 
-const when = (option: string, value: string | null): Argv => (value === null ? [] : [option, value]);
+const COMPLAINTS: Complaints = {
+  unreachable: /cannot connect to server|Connection refused|Communication failure|No route to host|pbs_iff|errno=111|Connection timed out/i,
+  full: /would exceed|limit on (?:number of )?jobs|maximum number of jobs|too many jobs/i,
+  unclear: /timed? ?out|End of File|Protocol \(ASN\.1\) error|Premature end of message/i,
+};
 
-const UNREACHABLE =
-  /cannot connect to server|Connection refused|Communication failure|No route to host|pbs_iff|errno=111|Connection timed out/i;
-const FULL = /would exceed|limit on (?:number of )?jobs|maximum number of jobs|too many jobs/i;
-const UNCLEAR = /timed? ?out|End of File|Protocol \(ASN\.1\) error|Premature end of message/i;
-
-function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
+function readSubmit(result: CommandResult): SubmitAnswer {
+  const { stdout, stderr } = result;
   // `1234[].server`, or `1234.server` for one job.
-  const id = /^(\d+(?:\[\])?(?:\.\S+)?)\s*$/m.exec(stdout)?.[1];
-  if (ended === 'missing') return { how: 'refused', message: 'qsub was not found on PATH' };
-  if (id !== undefined) return { how: 'accepted', id };
-  const message = said(stderr) || said(stdout) || 'qsub says nothing';
-  if (ended !== 'exit')
-    return { how: 'unclear', message: ended === 'ok' ? `qsub says no job id: ${message}` : `qsub did not end by itself (${ended})` };
-  if (UNREACHABLE.test(stderr)) return { how: 'later', full: false, message };
-  if (FULL.test(stderr)) return { how: 'later', full: true, message };
-  return UNCLEAR.test(stderr) ? { how: 'unclear', message } : { how: 'refused', message };
+  const id = /^(\d+(?:\[\])?(?:\.\S+)?)\s*$/m.exec(stdout)?.[1] ?? null;
+  return submitAnswer('qsub', result, id, said(stderr) || said(stdout), COMPLAINTS);
 }
 
-const said = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^qsub: /, '').trim())
-    .filter((line) => line !== '')
-    .slice(0, 3)
-    .join('; ');
+const said = (text: string): string => firstLines(text, (line) => line.replace(/^qsub: /, ''));
 
 // --------------------------------------------------------------------------------------------------------------- answers
 
@@ -206,8 +192,7 @@ function endOf(attributes: Attributes): EngineEnd {
   const signal = status > 256 ? status - 256 : status > 128 ? status - 128 : 0;
   if (signal === 0) return { how: 'exited', code: status };
   if (isOver(attributes, 'mem', bytesOf)) return { how: 'out-of-memory' };
-  const name = Object.entries(constants.signals).find(([, each]) => each === signal)?.[0];
-  return { how: 'signalled', signal: name ?? `signal ${signal}` };
+  return signalled(signal);
 }
 
 function isOver(attributes: Attributes, resource: string, read: (text: string) => number): boolean {

@@ -1,5 +1,4 @@
 // Slurm: its command lines, and what its answers mean. Known to hold for 22.05 and 24.11; plain columns, because its JSON says less and means other things from version to version.
-import { constants } from 'node:os';
 import type { SlurmSite } from '../domain/calibration.ts';
 import type {
   Argv,
@@ -12,9 +11,9 @@ import type {
   SubmitAnswer,
   SubmitText,
 } from './engine.ts';
+import { firstLines, MIB, signalled } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
-const MIB = 2 ** 20;
 const MINUTE_MS = 60_000;
 
 // Both lists are also what the recordings were made with (test/backends/fixtures/slurm). Free text (name, comment) stands last: it may hold a `|`.
@@ -98,7 +97,7 @@ const UNCLEAR = /timed out|Zero Bytes were transmitted|Unexpected message|Commun
 const isUnreachable = (text: string): boolean => UNREACHABLE.test(text) || UNCLEAR.test(text);
 
 function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
-  const said = firstLines(stderr) || firstLines(stdout);
+  const said = complaint(stderr) || complaint(stdout);
   // `id`, or `id;cluster`.
   const id = /^\s*(\d+)(?:;\S*)?\s*$/m.exec(stdout)?.[1];
   switch (ended) {
@@ -119,13 +118,7 @@ function readSubmit({ ended, stdout, stderr }: CommandResult): SubmitAnswer {
 }
 
 /** Errors of Slurm repeat the name of the command; the last one says why. */
-const firstLines = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^\s*\w+: (?:error: )?/, '').trim())
-    .filter((line) => line !== '')
-    .slice(0, 3)
-    .join('; ');
+const complaint = (text: string): string => firstLines(text, (line) => line.replace(/^\s*\w+: (?:error: )?/, ''));
 
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   // MaxArraySize is one more than the highest number of a task.
@@ -254,12 +247,9 @@ function failureOf(reason: string, exit: string | null): EngineEnd {
   if (signal === 53) return { how: 'not-started', detail: 'Slurm could not open the file for its output on the node' };
   // Never given a node: refused after it was accepted.
   if (reason === 'BadConstraints') return { how: 'not-started', detail: 'no node has what it asks for (BadConstraints)' };
-  return signal === 0 ? { how: 'exited', code } : { how: 'signalled', signal: signalName(signal) };
+  // 128 is added where a core was dumped.
+  return signal === 0 ? { how: 'exited', code } : signalled(signal & 127);
 }
-
-/** 128 is added where a core was dumped. */
-const signalName = (number: number): string =>
-  Object.entries(constants.signals).find(([, each]) => each === (number & 127))?.[0] ?? `signal ${number & 127}`;
 
 // ---------------------------------------------------------------------------------------------------------------- reasons
 

@@ -1,6 +1,5 @@
 // What the end of an attempt means: success, or a failure with its cause in words; and whether another attempt makes sense.
 import { accessSync, constants } from 'node:fs';
-import { constants as system } from 'node:os';
 import { join } from 'node:path';
 import type { AttemptEnd } from '../backends/backend.ts';
 import { readFileSystem, spaceText } from '../database/filesystem.ts';
@@ -9,6 +8,7 @@ import { bounded } from '../domain/errors.ts';
 import type { AttemptOutcome, FailureCause, Usage } from '../domain/job.ts';
 import { formatDuration, formatSize } from '../domain/quantity.ts';
 import { unreachable } from '../domain/result.ts';
+import { signalName } from '../host/signal-name.ts';
 import { RECORDS_FILE, RESULT_FILE, type ResultFile, STDERR_FILE } from '../worker/contract.ts';
 import { collectOutputs } from '../worker/outputs.ts';
 import { lastLine, readResult } from './read-result.ts';
@@ -221,8 +221,8 @@ const signalText = (signal: string): string => (SIGNAL_NAMES[signal] === undefin
 function statusText(code: number): string {
   if (code === 126) return '126 (a shell says: not executable)';
   if (code === 127) return '127 (a shell says: command not found)';
-  const signal = Object.entries(system.signals).find(([, number]) => number === code - 128)?.[0];
-  return signal === undefined ? String(code) : `${code} (128 + ${code - 128}: a program it ran was ended by ${signalText(signal)})`;
+  const signal = signalName(code - 128);
+  return signal === null ? String(code) : `${code} (128 + ${code - 128}: a program it ran was ended by ${signalText(signal)})`;
 }
 
 const listText = (items: readonly string[]): string =>

@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, createWriteStream, openSync, readFileSync, statSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProgramContainer } from '../domain/algorithms-runner.ts';
 import { ALGORITHM_RESULTS, type AlgorithmResult, type Command } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import type { Run } from '../domain/iov.ts';
 import { readAllStats, readStat } from '../host/process-tree.ts';
+import { signalName } from '../host/signal-name.ts';
 import type { PayloadQueue } from './commit.ts';
 import { containerArgv, containerVariables, runtimeEnvironment } from './container.ts';
 import { JOB_FILE, type JobData, type JobFile, RESULT_FILE, STDERR_FILE, STDOUT_FILE } from './contract.ts';
@@ -138,8 +138,8 @@ function containedIn(
 }
 
 const signalHint = (number: number): string => {
-  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
-  return name === undefined ? '' : ` (a shell's way to say ${name})`;
+  const name = signalName(number);
+  return name === null ? '' : ` (a shell's way to say ${name})`;
 };
 
 function lastLineOf(path: string): string {
