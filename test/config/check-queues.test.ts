@@ -1,7 +1,7 @@
-// What gridEngine(), pbs() and lsf() may be told about a site.
+// What gridEngine(), pbs() and lsf() may be told about a site, and which options of sbatch slurm() may.
 import { expect, test } from 'vitest';
 import { checkConfig } from '../../src/config/check-config.ts';
-import { command, gridEngine, lsf, pbs } from '../../src/config/define.ts';
+import { command, gridEngine, lsf, pbs, slurm } from '../../src/config/define.ts';
 
 function check(backend: object) {
   const calibration = { name: 'gain', collections: { random: { files: ['*.csv'], collect: command(['true']) } }, algorithms: [] };
@@ -80,4 +80,20 @@ test('what would break an array, its output or its end is refused', () => {
       "backend.options[1]: expected a word of bsub, found 'a\\nb'",
     ]
   `);
+});
+
+test('options of sbatch that caf gives itself are refused, however they are written', () => {
+  const refused = ['--array=1-3', '-a1-3', '--job-name=x', '-o/tmp/x', '--requeue', '--wrap=date', '--mem=4G', '-t10'];
+  expect(problems(slurm({ directives: refused }))).toEqual(
+    refused.map(
+      (word, i) =>
+        `backend.directives[${i}]: '${word}' cannot be set here: caf sets it${/mem|-t/.test(word) ? ' from the resources of its jobs' : ''}`,
+    ),
+  );
+  expect(problems(slurm({ directives: ['licenses=root:1'] }))).toEqual([
+    "backend.directives[0]: expected an option of sbatch such as '--licenses=root:1', found 'licenses=root:1'",
+  ]);
+  expect(site(slurm({ directives: ['--licenses=root:1', '--nice', '-Cavx2'] }))).toMatchObject({
+    directives: ['--licenses=root:1', '--nice', '-Cavx2'],
+  });
 });

@@ -2,22 +2,11 @@
 import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/calibration.ts';
 import { formatSize } from '../../domain/quantity.ts';
 import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
+import { readSbatchOptions } from './check-directives.ts';
 import { HTCONDOR_OPTIONS, readHtcondorSite } from './check-htcondor.ts';
 import { GRID_ENGINE_OPTIONS, LSF_OPTIONS, PBS_OPTIONS, readGridEngineSite, readLsfSite, readPbsSite } from './check-queues.ts';
 import { option, type Place, Problems, show } from './problems.ts';
-import {
-  isTable,
-  type Reader,
-  read,
-  readBoolean,
-  readDuration,
-  readList,
-  readScope,
-  readSize,
-  readText,
-  readWhole,
-  type Scope,
-} from './readers.ts';
+import { isTable, type Reader, read, readBoolean, readDuration, readScope, readSize, readText, readWhole, type Scope } from './readers.ts';
 
 export interface BackendDefaults {
   /** Cores of this machine. */
@@ -111,12 +100,6 @@ function readLocal(scope: Scope, defaults: BackendDefaults): LocalSpec {
   };
 }
 
-const readDirective: Reader<string> = (value, place, problems) => {
-  if (typeof value === 'string' && /^-/.test(value)) return value;
-  problems.expected(place, "an option of sbatch such as '--licenses=root:1'", value);
-  return undefined;
-};
-const readDirectives = readList('an array of options of sbatch', readDirective);
 const readGpus: Reader<string> = (value, place, problems) => {
   if (Number.isSafeInteger(value) && (value as number) > 0) return String(value);
   if (typeof value === 'string' && /^(?:[\w.-]+:)?[1-9]\d*$/.test(value)) return value;
@@ -136,7 +119,7 @@ function readSlurm(scope: Scope): SlurmSpec {
       reservation: read(scope, 'reservation', readText('the name of a reservation'), null),
       exclusive: read(scope, 'exclusive', readBoolean, false),
       gpus: read(scope, 'gpus', readGpus, null),
-      directives: read(scope, 'directives', readDirectives, []),
+      directives: read(scope, 'directives', readSbatchOptions, []),
     },
   };
 }

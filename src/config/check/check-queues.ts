@@ -1,7 +1,8 @@
 // Checks what Grid Engine, PBS and LSF are told about a site: queues, projects, requests, and further options of their commands.
 import type { GridEngineSite, LsfSite, PbsSite } from '../../domain/calibration.ts';
-import { option, type Problems, show } from './problems.ts';
-import { isTable, type Reader, read, readChoice, readList, readSize, readText, readWhole, type Scope } from './readers.ts';
+import { readGridEngineOptions, readLsfOptions, readPbsOptions } from './check-directives.ts';
+import { option, show } from './problems.ts';
+import { isTable, type Reader, read, readChoice, readSize, readText, readWhole, type Scope } from './readers.ts';
 
 /** A word on a command line: no line breaks, and no `-` at its beginning, which would be an option. */
 const readName =
@@ -11,21 +12,6 @@ const readName =
     problems.expected(place, what, value);
     return undefined;
   };
-
-/** Options that caf gives itself: said twice they would break an array, its output or its end. */
-const readOptions = (command: string, own: ReadonlyMap<string, string>): Reader<readonly string[]> => {
-  const readOption: Reader<string> = (value, place, problems: Problems) => {
-    if (typeof value !== 'string' || value === '' || /[\n\0]/.test(value)) {
-      problems.expected(place, `a word of ${command}`, value);
-      return undefined;
-    }
-    const why = own.get(value);
-    if (why === undefined) return value;
-    problems.report(place, `${show(value)} cannot be set here: ${why}`);
-    return undefined;
-  };
-  return readList(`an array of words of ${command}`, readOption);
-};
 
 const readRequests: Reader<Readonly<Record<string, string>>> = (value, place, problems) => {
   if (!isTable(value)) {
@@ -41,9 +27,6 @@ const readRequests: Reader<Readonly<Record<string, string>>> = (value, place, pr
   return Object.fromEntries(entries);
 };
 
-const CAF = 'caf sets it';
-const ownOptions = (words: string): ReadonlyMap<string, string> => new Map(words.split(' ').map((word) => [word, CAF]));
-
 // ------------------------------------------------------------------------------------------------------------ Grid Engine
 
 export const GRID_ENGINE_OPTIONS = ['queue', 'project', 'parallelEnvironment', 'memoryResource', 'resources', 'options'] as const;
@@ -55,12 +38,7 @@ export const readGridEngineSite = (scope: Scope): GridEngineSite => ({
   memoryResource:
     scope.value.memoryResource === null ? null : read(scope, 'memoryResource', readName('the name of a resource'), 'mem_free'),
   resources: read(scope, 'resources', readRequests, {}),
-  options: read(
-    scope,
-    'options',
-    readOptions('qsub', ownOptions('-N -t -tc -r -wd -cwd -o -e -j -b -shell -terse -sync -now -h -V -@ -C')),
-    [],
-  ),
+  options: read(scope, 'options', readGridEngineOptions, []),
 });
 
 // -------------------------------------------------------------------------------------------------------------------- PBS
@@ -74,7 +52,7 @@ export const readPbsSite = (scope: Scope): PbsSite => ({
   project: read(scope, 'project', readName('the name of a project'), null),
   gpus: read(scope, 'gpus', readWhole('a whole number of GPUs', 1), null),
   select: read(scope, 'select', readName("what a node must have, such as 'scratch=10gb'"), null),
-  options: read(scope, 'options', readOptions('qsub', ownOptions('-N -J -t -r -v -V -o -e -j -k -C -I -X -h -S -z')), []),
+  options: read(scope, 'options', readPbsOptions, []),
 });
 
 // -------------------------------------------------------------------------------------------------------------------- LSF
@@ -88,5 +66,5 @@ export const readLsfSite = (scope: Scope): LsfSite => ({
   gpus: read(scope, 'gpus', readName("GPUs as in bsub -gpu, such as 'num=1'"), null),
   requirements: read(scope, 'requirements', readText("requirements such as 'select[type==X86_64]'"), null),
   memoryUnitBytes: read(scope, 'memoryUnit', readSize, 2 ** 20),
-  options: read(scope, 'options', readOptions('bsub', ownOptions('-J -r -rn -cwd -o -oo -e -eo -I -Ip -Is -K -H -Q -pack')), []),
+  options: read(scope, 'options', readLsfOptions, []),
 });
