@@ -7,7 +7,20 @@ import { EXIT_FAILED } from '../../exit-codes.ts';
 import type { Io } from '../../io.ts';
 import { findResults } from '../../results.ts';
 import { drawBlame, drawDetailedDiff, drawExplanation, drawGaps, drawUploadPlan } from '../db-ask-text.ts';
-import { answer, at, below, chainHelp, databaseAt, type Json, json, pathHelp, runArgument, runOf, wholeNumber } from './common.ts';
+import {
+  answer,
+  at,
+  below,
+  chainHelp,
+  chainNamed,
+  databaseAt,
+  type Json,
+  json,
+  pathHelp,
+  runArgument,
+  runOf,
+  wholeNumber,
+} from './common.ts';
 
 export function registerAsk(db: Command, io: Io): void {
   registerDiff(db, io);
@@ -67,9 +80,8 @@ function registerLookup(db: Command, io: Io): void {
     .addOption(below())
     .addOption(json())
     .action(async (path: string, name: string, experiment: number, run: number, flags: LookupFlags) => {
-      const { chainAt, explainLookup, lookup } = await import('../../../database/explain.ts');
-      const under = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
-      const lock = chainAt(await databaseAt(io, path), under, flags.withChain === true);
+      const { explainLookup, lookup } = await import('../../../database/explain.ts');
+      const lock = await chainNamed(io, path, flags.below, flags.withChain);
       const moment = checkRun([experiment, run]);
       if (flags.explain === true) {
         const explanation = explainLookup(lock, name, moment);
@@ -120,13 +132,9 @@ function registerGaps(db: Command, io: Io): void {
     .addOption(below())
     .addOption(json())
     .action(async (path: string, flags: Json & { runs?: string; name?: string; below?: readonly string[] }) => {
-      const [{ gapsOf, readRuns }, { chainAt }] = await Promise.all([
-        import('../../../database/gaps.ts'),
-        import('../../../database/explain.ts'),
-      ]);
-      const under = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
+      const { gapsOf, readRuns } = await import('../../../database/gaps.ts');
       const runs = flags.runs === undefined ? null : readRuns(at(io, flags.runs));
-      const found = gapsOf(chainAt(await databaseAt(io, path), under, false), runs, flags.name ?? null);
+      const found = gapsOf(await chainNamed(io, path, flags.below), runs, flags.name ?? null);
       answer(io, flags, { v: 1, payloads: found }, (context) => drawGaps(found, context));
     });
   addExamples(command, [['caf db gaps published --runs runs.txt', 'which runs cannot be reconstructed']]);

@@ -58,6 +58,13 @@ export async function databaseAt(io: Io, text: string): Promise<string> {
   }
 }
 
+/** The chain that a person means: a lock file or a database, with the further ones of `--below` under it. `withChain`: also the one it was made on. */
+export async function chainNamed(io: Io, path: string, below: readonly string[] = [], withChain = false) {
+  const { chainAt } = await import('../../../database/explain.ts');
+  const under = await Promise.all(below.map((one) => databaseAt(io, one)));
+  return chainAt(await databaseAt(io, path), under, withChain);
+}
+
 /** `--run 1 2` or `--run 1,2` */
 export function runArgument(text: string, before: readonly number[] = []): readonly number[] {
   return [...before, ...text.split(',').map(wholeNumber)];

@@ -4,7 +4,7 @@ import type { Iov } from '../../../domain/iov.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
 import { drawEntries, drawSegments, drawSources } from '../db-list-text.ts';
-import { answer, below, chainHelp, databaseAt, iovArgument, type Json, json, pathHelp, runArgument, runOf } from './common.ts';
+import { answer, below, chainHelp, chainNamed, databaseAt, iovArgument, type Json, json, pathHelp, runArgument, runOf } from './common.ts';
 
 export function registerList(db: Command, io: Io): void {
   registerIovs(db, io);
@@ -63,12 +63,8 @@ function registerView(db: Command, io: Io): void {
     .addOption(below())
     .addOption(json())
     .action(async (path: string, flags: ViewFlags) => {
-      const [{ chainAt }, { viewChain }] = await Promise.all([
-        import('../../../database/explain.ts'),
-        import('../../../database/list-intervals.ts'),
-      ]);
-      const under = await Promise.all((flags.below ?? []).map((one) => databaseAt(io, one)));
-      const { v, segments, sources } = viewChain(chainAt(await databaseAt(io, path), under, flags.withChain === true), flags.range);
+      const { viewChain } = await import('../../../database/list-intervals.ts');
+      const { v, segments, sources } = viewChain(await chainNamed(io, path, flags.below, flags.withChain), flags.range);
       if (flags.bySource === true) answer(io, flags, { v, sources }, (context) => drawSources(sources, context));
       else answer(io, flags, { v, segments }, (context) => drawSegments(segments, context));
     });
