@@ -42,8 +42,8 @@ export type AttemptEnd =
   | { readonly how: 'node-lost'; readonly detail: string; readonly usage: Usage }
   /** It could not be started: the program was not found, is not executable, or the system refused. */
   | { readonly how: 'not-started'; readonly message: string }
-  /** It is gone and nobody saw its exit status (an adopted process). */
-  | { readonly how: 'unknown'; readonly usage: Usage };
+  /** It is gone and nobody saw its exit status (an adopted process). `detail`: what is said where it left no result. */
+  | { readonly how: 'unknown'; readonly detail?: string; readonly usage: Usage };
 
 export interface RunningJob {
   /** What finds it again, once it is known; null = nothing was started. Settles before `ended`; never rejects. */

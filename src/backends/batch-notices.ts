@@ -1,6 +1,7 @@
 // What the user should hear of an engine: that it does not answer, and what waits for somebody. Each once, not at every query.
 import type { Emit } from '../domain/event.ts';
 import type { BatchTask } from './batch-task.ts';
+import type { EngineState } from './engine.ts';
 
 export interface Notices {
   /** After each query: `trouble` in words, or null; and all tasks that are watched. */
@@ -19,24 +20,19 @@ export function createNotices(engine: string, emit: Emit): Notices {
   const toldOf = new Set<string>();
 
   function tellOfWaiting(tasks: Iterable<BatchTask>): void {
-    const waiting = new Map<string, { readonly advice: string; readonly ids: string[] }>();
+    const waiting = new Map<string, Notice & { readonly ids: string[] }>();
     for (const { state, id } of tasks) {
       if (state === null || id === null) continue;
-      const reason = state.state === 'unknown' ? state.word : state.state === 'queued' || state.state === 'held' ? state.reason : null;
-      const advice = state.state === 'unknown' ? `${engine} says a state that caf does not know; it goes on watching` : adviceOf(state);
-      if (reason === null || advice === null || toldOf.has(`${id} ${reason}`)) continue;
-      toldOf.add(`${id} ${reason}`);
-      const entry = waiting.get(reason) ?? { advice, ids: [] };
+      const notice = noticeOf(engine, state);
+      if (notice === null || toldOf.has(`${id} ${notice.what}`)) continue;
+      toldOf.add(`${id} ${notice.what}`);
+      const entry = waiting.get(notice.what) ?? { ...notice, ids: [] };
       entry.ids.push(id);
-      waiting.set(reason, entry);
+      waiting.set(notice.what, entry);
     }
-    for (const [reason, { advice, ids }] of waiting) {
-      emit({
-        type: 'warning',
-        code: 'CAF_ENGINE',
-        message: `${ids.length === 1 ? `the job ${ids[0]} waits` : `${ids.length} jobs wait (${ids[0]} is the first)`} on ${engine}: ${reason}`,
-        hint: advice,
-      });
+    for (const { is, are, what, advice, ids } of waiting.values()) {
+      const who = ids.length === 1 ? `the job ${ids[0]} ${is}` : `${ids.length} jobs ${are} (${ids[0]} is the first)`;
+      emit({ type: 'warning', code: 'CAF_ENGINE', message: `${who} ${what}`, hint: advice });
     }
   }
 
@@ -73,5 +69,34 @@ export function createNotices(engine: string, emit: Emit): Notices {
   };
 }
 
-const adviceOf = (state: NonNullable<BatchTask['state']>): string | null =>
-  state.state === 'queued' || state.state === 'held' ? state.advice : null;
+interface Notice {
+  /** Of one job, and of several. */
+  readonly is: string;
+  readonly are: string;
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** What somebody may have to do something about; null = nothing. */
+function noticeOf(engine: string, state: EngineState): Notice | null {
+  const waits = (reason: string, advice: string): Notice => ({ is: 'waits', are: 'wait', what: `on ${engine}: ${reason}`, advice });
+  switch (state.state) {
+    case 'unknown':
+      return waits(state.word, `${engine} says a state that caf does not know; it goes on watching`);
+    case 'held':
+      return waits(state.reason, state.advice);
+    case 'queued':
+      return state.reason === null || state.advice === null ? null : waits(state.reason, state.advice);
+    case 'suspended': {
+      const why = state.reason === null ? '' : `: ${state.reason}`;
+      return {
+        is: 'is suspended',
+        are: 'are suspended',
+        what: `on ${engine}${why}`,
+        advice: 'it goes on when the engine lets it; caf waits',
+      };
+    }
+    default:
+      return null;
+  }
+}

@@ -1,7 +1,8 @@
 // One attempt on a batch engine: what is known of it, and the one answer at its end, made of what it wrote itself and what the engine says.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobHandle, Usage } from '../domain/job.ts';
+import { readRegularFile } from '../host/read-regular-file.ts';
 import { signalName } from '../host/signal-name.ts';
 import { ENDED_FILE } from '../worker/contract.ts';
 import { finishLogs } from './attempt-logs.ts';
@@ -95,11 +96,15 @@ export function createTask({ engine, submission, owner, maxLogBytes, onCancel, o
   return task;
 }
 
+/** In bytes; it has five short lines. */
+const LONGEST_NOTE = 4096;
+
 /** What the task wrote about its end; null = nothing (yet). Listing the directory makes network file systems look for new files. */
 export function readOwnEnd({ directory, token }: JobSubmission): TaskEnd | null {
   try {
     if (!readdirSync(directory).includes(ENDED_FILE)) return null;
-    const end = readTaskEnd(readFileSync(join(directory, ENDED_FILE), 'utf8'));
+    const text = readRegularFile(join(directory, ENDED_FILE), LONGEST_NOTE);
+    const end = text === null ? null : readTaskEnd(text);
     return end?.token === token ? end : null;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -132,13 +137,18 @@ export function verdict(submission: JobSubmission, own: TaskEnd | null, engine: 
       return { how: 'not-started', message: engine.detail };
     default:
   }
+  // Before what it wrote: a job that is put back into the queue is ended first. A program may have that exit status, too.
+  if (engine?.how === 'exited' && engine.code === STARTED_TWICE && own?.status !== STARTED_TWICE)
+    return isCancelWanted
+      ? { how: 'cancelled', usage }
+      : { how: 'node-lost', detail: 'the engine put it back into the queue, or lost its node, and started it a second time', usage };
   if (own !== null) return isCancelWanted && own.stopped ? { how: 'cancelled', usage } : endOfStatus(own.status, usage);
   if (engine?.how === 'signalled') return isCancelWanted ? { how: 'cancelled', usage } : { how: 'signalled', signal: engine.signal, usage };
-  if (engine?.how === 'exited' && engine.code === STARTED_TWICE)
-    return { how: 'node-lost', detail: 'the engine started it a second time, as it does when a node fails', usage };
   if (engine?.how === 'exited' && engine.code !== null && engine.code !== 0) return { how: 'exited', code: engine.code, usage };
-  return { how: 'unknown', usage };
+  return { how: 'unknown', detail: UNSEEN, usage };
 }
+
+const UNSEEN = 'the engine says that it has ended, but the note that it makes of its end was not to be seen within fileDelay';
 
 /** Shells count signals from 128 on. */
 function endOfStatus(status: number, usage: Usage): AttemptEnd {

@@ -1,6 +1,7 @@
 // Watches all jobs of an engine together: through what they write first, with one query of the queue at intervals, and through its history for what has left.
 import { readFileSync } from 'node:fs';
 import type { Commands } from './batch-commands.ts';
+import type { TaskEnd } from './batch-script.ts';
 import { createHintReader, pathsOf } from './batch-spool.ts';
 import { type BatchTask, needsEngine, readOwnEnd, verdict } from './batch-task.ts';
 import type { BatchEngine, EngineEnd, EngineTask } from './engine.ts';
@@ -54,6 +55,12 @@ const RUNAWAY_MS = 600_000;
 const LEAST_ANSWERS = 3;
 const LOG_TAIL = 1e6;
 
+const wasSignalled = ({ status, stopped }: TaskEnd): boolean => status > 128 || stopped;
+
+/** The queue says that it failed, but not how: without an end of its own, or after a signal, which may have been followed by a second start that did nothing. */
+const isCodeWanted = ({ ownEnd, engineEnd }: BatchTask): boolean =>
+  engineEnd?.how === 'exited' && engineEnd.code === null && (ownEnd === null || wasSignalled(ownEnd));
+
 /** Nothing that comes later can change these. */
 const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !== 'signalled';
 
@@ -104,9 +111,14 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
     if (ownEnd !== null && !needsEngine(ownEnd)) finish(task);
     else if (engineEnd !== null) {
       // Where the queue does not say the exit status, the history does, at the next query.
-      const isTold = engineEnd.how !== 'exited' || engineEnd.code !== null || engine.history === null;
-      if (isFinal(engineEnd) || ownEnd !== null || age > (isTold ? settleMs : settleMs + CONFIRM_EXIT_MS)) finish(task);
-    } else if (ownEnd !== null && age > (ownEnd.status > 128 || ownEnd.stopped ? CONFIRM_SIGNAL_MS : CONFIRM_EXIT_MS)) finish(task);
+      const isTold = !isCodeWanted(task) || engine.history === null;
+      if (isFinal(engineEnd) || (ownEnd !== null && isTold) || age > (isTold ? settleMs : settleMs + CONFIRM_EXIT_MS)) finish(task);
+    } else if (ownEnd !== null) {
+      const wasEnded = wasSignalled(ownEnd);
+      // Put back into the queue by somebody, who may also hold it: what will become of it shows when it begins again.
+      const isBack = wasEnded && (task.state?.state === 'queued' || task.state?.state === 'held');
+      if (!isBack && age > (wasEnded ? CONFIRM_SIGNAL_MS : CONFIRM_EXIT_MS)) finish(task);
+    }
   }
 
   function finish(task: BatchTask): void {
@@ -236,8 +248,9 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
   }
 
   function ended(task: BatchTask, end: EngineEnd, now: number): void {
+    // Perhaps long after it wrote an end itself, when it was put back into the queue.
+    if (task.engineEnd === null) task.endedAt = now;
     task.engineEnd = end.how === 'exited' && end.code === null && task.engineEnd !== null ? task.engineEnd : end;
-    task.endedAt ??= now;
     look(task, now);
   }
 
@@ -245,11 +258,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
 
   async function askHistory(now: number): Promise<void> {
     // Between the queue and the history there is a gap, so not at the first answer without it.
-    const missing = [...live.keys()].filter(
-      (task) =>
-        (task.missingSince !== null && task.missingInQueue > 1) ||
-        (task.engineEnd?.how === 'exited' && task.engineEnd.code === null && task.ownEnd === null),
-    );
+    const missing = [...live.keys()].filter((task) => (task.missingSince !== null && task.missingInQueue > 1) || isCodeWanted(task));
     if (missing.length === 0) return;
     const asked = [...new Set(missing.flatMap(({ id }) => (id === null ? [] : [engine.arrayOf(id)])))];
     const answer = await commands.history({ arrays: asked });

@@ -91,11 +91,13 @@ export function failureOf(end: Exclude<AttemptEnd, { how: 'cancelled' }>): { rea
         detail: end.code === 0 ? 'it exited with status 0 before collect had returned' : `it exited with status ${statusText(end.code)}`,
       };
     case 'unknown':
-      return { cause: 'node-lost', detail: 'it outlived its caf and left no result.json, so its exit status is not known' };
+      return { cause: 'node-lost', detail: end.detail ?? OUTLIVED };
     default:
       return unreachable(end);
   }
 }
+
+const OUTLIVED = 'it outlived its caf and left no result.json, so its exit status is not known';
 
 /** It ended badly; what it says about that itself comes first. */
 function judgeCrash(facts: AttemptFacts, cause: FailureCause, detail: string): Verdict {

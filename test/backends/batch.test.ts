@@ -304,6 +304,24 @@ describe('how a job ends', () => {
     expect(await job.ended).toMatchObject({ how: 'exited', code: 0 });
   });
 
+  it('tells of jobs that somebody suspends', async () => {
+    fake.fault('full');
+    const job = newBackend().submit(rig.shell('exit 0'));
+    await job.started;
+    fake.become(0, 'SUSPENDED', 'None');
+    await until(() => events.length > 0);
+    expect(events).toMatchObject([
+      {
+        type: 'warning',
+        message: 'the job 1_0 is suspended on slurm',
+        hint: expect.stringContaining('it goes on when the engine lets it'),
+      },
+    ]);
+    fake.become(0, 'PENDING', 'None');
+    fake.fault(null);
+    expect(await job.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
   it('does nothing when it is started a second time in its directory', async () => {
     const job = rig.shell('echo once >> once; exec sleep 1000');
     writeFileSync(join(job.directory, 'batch.started'), 'n1 1.0\n');
