@@ -19,9 +19,12 @@ interface Wanted {
   readonly orSubmitted?: boolean;
 }
 
-/** Absolute path. Without `directory`: CAF_OUTPUT, else calibration_results here, else what the config here says. */
+/** Absolute path. A directory with a config means its calibration_results. Without `directory`: CAF_OUTPUT, else calibration_results here, else what the config here says. */
 export async function findResults(directory: string | undefined, io: Io, { orSubmitted = false }: Wanted = {}): Promise<string> {
-  const checkResults = (path: string) => (orSubmitted && readSubmission(path) !== null ? path : checkJournal(path, io));
+  const checkResults = (path: string) => {
+    const submitted = orSubmitted ? [path, join(path, DEFAULT_OUTPUT)].find((each) => readSubmission(each) !== null) : undefined;
+    return submitted ?? checkJournal(path, io);
+  };
   const named = directory ?? (io.env.CAF_OUTPUT || undefined);
   if (named !== undefined) return checkResults(resolve(io.cwd, named));
   const here = join(io.cwd, DEFAULT_OUTPUT);
@@ -40,6 +43,9 @@ function checkJournal(directory: string, io: Io): string {
   if (existsSync(join(directory, JOURNAL_FILE))) return directory;
   // The journal itself was named.
   if (basename(directory) === JOURNAL_FILE && existsSync(directory)) return dirname(directory);
+  // As caf run takes it.
+  const below = join(directory, DEFAULT_OUTPUT);
+  if (existsSync(join(below, JOURNAL_FILE))) return below;
   throw notFound(directory, io);
 }
 

@@ -18,7 +18,7 @@ import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
 import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
-import { type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
+import { backendsNeeded, type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
 import type { RunOptions } from './commands/run.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -88,6 +88,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
   }
 
   if (elsewhere !== undefined) return elsewhere(campaign);
+  await requireBackends(before.plan);
 
   compileLess();
   const [{ openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
@@ -139,6 +140,14 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
     await log.close();
     wishes.close();
   }
+}
+
+/** Before anything is written: CAF_BACKEND_UNAVAILABLE. */
+async function requireBackends(plan: CampaignPlan): Promise<void> {
+  const engines = [...backendsNeeded(plan)].filter((kind) => kind !== 'local');
+  if (engines.length === 0) return;
+  const { requireEngines } = await import('../backends/engines.ts');
+  await requireEngines(engines);
 }
 
 /** What the journal says without opening it for writing; both null where there is none. */

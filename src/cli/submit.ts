@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type CampaignEngine, campaignEngineOf } from '../backends/campaign-engine.ts';
 import { campaignScript } from '../backends/campaign-script.ts';
 import type { SubmitText } from '../backends/engine.ts';
+import { requireEngines } from '../backends/engines.ts';
 import { BACKENDS, defaultBackend } from '../config/check/check-backend.ts';
 import { openJournalForReading } from '../database/journal-reader.ts';
 import { lockedError } from '../database/lease.ts';
@@ -73,6 +74,7 @@ async function submitCampaign(options: RunOptions, asked: SubmitOptions, campaig
     io.stdout.write(options.json ? `${JSON.stringify(shown)}\n` : texts.join('\n'));
     return;
   }
+  await requireEngines([to.engine.name], io.env);
   refuseHeld(output);
   await refuseSubmitted(output, io);
   const submission = await submit(to, job, output, io);

@@ -23,7 +23,7 @@ export function findConfig(argument: string | undefined, cwd: string): string {
 
 function hintFor(directory: string, wanted: string): string {
   const modules = listFiles(directory).filter((name) => /\.[cm]?[jt]s$/.test(name) && !name.endsWith('.d.ts'));
-  const near = nearest(wanted, modules) ?? modules.find((name) => name.includes('.config.'));
+  const near = nearest(wanted, modules) ?? modules.find((name) => /^caf\b.*\.config\.|\bcaf\.config\./.test(name));
   return near === undefined ? 'caf init makes one; or name one: caf run path/to/caf.config.ts' : `Did you mean ${join(directory, near)}?`;
 }
 

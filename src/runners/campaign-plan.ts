@@ -4,7 +4,14 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { CalibrationRecord } from '../database/journal-records.ts';
 import { STATE_FILE, stateOf } from '../database/state.ts';
-import type { CalibrationSpec, CampaignSpec, Checkpoint, CollectionSpec } from '../domain/calibration.ts';
+import {
+  type BackendSpec,
+  type CalibrationSpec,
+  type CampaignSpec,
+  type Checkpoint,
+  type CollectionSpec,
+  engineOfAlgorithms,
+} from '../domain/calibration.ts';
 import { CafError, type Problem } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { formatIov, type Iov, type Run } from '../domain/iov.ts';
@@ -66,6 +73,14 @@ export interface CampaignPlan {
   /** An extra database of the config, by its absolute path. */
   database(path: string): ChainMember;
 }
+
+/** Kinds of the backends that this plan is going to use. */
+export const backendsNeeded = ({ calibrations }: CampaignPlan): ReadonlySet<BackendSpec['kind']> =>
+  new Set(
+    calibrations
+      .filter(({ reused, collections, spec: { backend } }) => !reused && (collections.length > 0 || engineOfAlgorithms(backend) !== null))
+      .map(({ spec: { backend } }) => backend.kind),
+  );
 
 export interface PlanRequest {
   readonly spec: CampaignSpec;

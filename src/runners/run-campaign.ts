@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createActor } from 'xstate';
-import { requireEngines, spoolOf } from '../backends/engines.ts';
+import { spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import { type BackendSpec, type CampaignSpec, engineOfAlgorithms } from '../domain/calibration.ts';
@@ -82,8 +82,6 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   };
 
   const planned = plan.calibrations.filter(({ reused }) => !reused);
-  const onEngines = planned.filter(({ collections, spec: { backend } }) => collections.length > 0 || engineOfAlgorithms(backend) !== null);
-  await requireEngines(onEngines.map(({ spec: { backend } }) => backend.kind));
   // Of those that are reused, too: their row says that this campaign holds them.
   await endUnwanted(hands, planned);
   for (const calibration of plan.calibrations) writePlan(hands, calibration);

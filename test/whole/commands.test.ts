@@ -191,6 +191,9 @@ export default defineConfig({ calibrations: [a] });`;
   const state = async (env: Readonly<Record<string, string>>) => JSON.parse(await project.ask(['status', '--json'], env)).state;
   expect(await state({ CAF_OUTPUT: 'elsewhere' })).toBe('failed');
   expect(await state({ CAF_OUTPUT: '' })).toBe('completed');
+  // The directory of a config is good for its results, as for caf run.
+  const shown = await project.caf(['status', project.directory, '--json']);
+  expect(JSON.parse(shown.stdout)).toMatchObject({ state: 'completed' });
 });
 
 test('the digest of the code that a database keeps changes with the code of the collectors', async () => {

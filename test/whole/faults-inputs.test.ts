@@ -277,3 +277,17 @@ test('a config that runs caf, or itself, when it is imported does not do so for 
   expect(scene.notes().length).toBeLessThanOrEqual(2);
   expect(readFileSync(join(scene.directory, 'caf.config.ts'), 'utf8')).toContain('loaded');
 });
+
+test.each([[['run', '--backend', 'htcondor']], [['run', '--backend', 'htcondor', '--detach']], [['submit', '--backend', 'htcondor']]])(
+  'caf %s without the commands of the engine writes nothing, and says what to do',
+  async (args) => {
+    scene.config(
+      `export default defineConfig({ calibrations: [defineCalibration({ name: 'a', algorithms: [], collections: { c: { files: [], collect: command(['true']) } } })] });`,
+    );
+    const { code, stderr } = await scene.caf(args, { env: { PATH: '/nowhere' } });
+    expect(code).toBe(3);
+    expect(stderr.replace(/\s+/g, ' ')).toContain('The backend htcondor cannot be used here: condor_version was not found on PATH');
+    expect(stderr).toContain('CAF_BACKEND_UNAVAILABLE');
+    expect(existsSync(scene.results)).toBe(false);
+  },
+);
