@@ -1,6 +1,6 @@
 // Builds dist/: bundles with esbuild (start-up time is a feature), and with --types the declarations with tsc.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const calibrations = readdirSync('calibrations', { withFileTypes: true })
@@ -20,9 +20,51 @@ const common: BuildOptions = {
 const apart = (from: string, to: string): Plugin => ({
   name: `${from} apart`,
   setup: ({ onResolve }) => {
-    onResolve({ filter: /./ }, ({ path, kind }) => (path === from && kind === 'dynamic-import' ? { path: to, external: true } : null));
+    onResolve({ filter: /./ }, ({ path, kind }) => (path === from && kind !== 'entry-point' ? { path: to, external: true } : null));
   },
 });
+
+/** Of these modules of Node, caf's own code loads functions with their first call: crypto with its streams takes as long as all of that code. */
+const whenCalled: Plugin = {
+  name: 'modules of Node that are loaded when called',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:(crypto|fs\/promises)$/ }, ({ path, importer }) =>
+      /\/src\/[^/]+\/[^/]+\.ts$/.test(importer) ? { path, namespace: 'when-called' } : null,
+    );
+    onLoad({ filter: /./, namespace: 'when-called' }, async ({ path }) => {
+      const functions = Object.entries(await import(path)).filter(([name, value]) => typeof value === 'function' && name !== 'default');
+      const lines = functions.map(([name]) => `export const ${name} = (...values) => require('${path}').${name}(...values);`);
+      return { contents: lines.join('\n') };
+    });
+  },
+};
+
+/**
+ * The JavaScript of better-sqlite3, 14 small files, goes into the bundle. It still looks for its compiled part where it is installed, in its own way.
+ * From sources and in ES modules it is required when it is first needed, which the bundle does with all modules.
+ */
+const withSqlite: Plugin = {
+  name: 'better-sqlite3 within',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /\/src\/database\/sqlite\.ts$/ }, ({ path }) => ({
+      contents: replaced(path, "requireHere('better-sqlite3')", "require('better-sqlite3')"),
+      loader: 'ts',
+    }));
+    onLoad({ filter: /\/better-sqlite3\/lib\/binding\.js$/ }, ({ path }) => ({
+      contents: replaced(
+        path,
+        'let DEFAULT_ADDON;',
+        "let DEFAULT_ADDON;\nconst __dirname = path.dirname(require.resolve('better-sqlite3'));",
+      ),
+    }));
+  },
+};
+
+function replaced(path: string, from: string, to: string): string {
+  const text = readFileSync(path, 'utf8');
+  if (!text.includes(from)) throw new Error(`${path} does not contain ${from}`);
+  return text.replace(from, to);
+}
 
 /** commander loads child_process for commands that are programs of their own. caf has none, and it takes as long as commander itself. */
 const withoutPrograms: Plugin = {
@@ -56,9 +98,12 @@ await build({
   entryPoints: [
     { in: 'src/cli/program.ts', out: 'program' },
     { in: 'winston', out: 'winston' },
+    { in: 'execa', out: 'execa' },
     { in: 'src/backends/launch-child.ts', out: 'launch-child' },
   ],
-  plugins: [apart('winston', './winston.cjs'), withoutPrograms],
+  external: ['calibration-framework', 'zod'],
+  logOverride: { 'require-resolve-not-external': 'silent' },
+  plugins: [apart('winston', './winston.cjs'), apart('execa', './execa.cjs'), withoutPrograms, withSqlite, whenCalled],
   minifyWhitespace: true,
 });
 // What configs import, and the children that load them.

@@ -12,7 +12,6 @@ import { formatIov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
 import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { actorHere } from '../host/actor.ts';
-import { compileLess, keepHeapSmall } from '../host/lean-memory.ts';
 import { drawPlan } from '../report/draw-plan.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
@@ -35,7 +34,6 @@ export interface RunHooks {
 }
 
 export async function runCommand(options: RunOptions, io: Io, { onStarted, elsewhere }: RunHooks = {}): Promise<void> {
-  keepHeapSmall();
   const campaign = await readCampaign(options, io);
   const { spec } = campaign;
   const only = onlyOf(options, spec);
@@ -90,12 +88,13 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
   if (elsewhere !== undefined) return elsewhere(campaign);
   await requireBackends(before.plan);
 
-  compileLess();
-  const [{ openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
+  const [{ becomeLean }, { openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
+    import('../host/lean-memory.ts'),
     import('../database/journal.ts'),
     import('../report/log-file.ts'),
     import('../runners/run-campaign.ts'),
   ]);
+  becomeLean();
   let failJournal: (error: unknown) => void = () => undefined;
   const journalFailed = new Promise<never>((_, reject) => {
     failJournal = reject;

@@ -2,10 +2,11 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * From the start: the young generation stays as it is (1 MB in a fresh process) instead of growing to three times 16 MB. What is made for a
- * job lives shortly or for long: more room would save nothing.
+ * Once there are jobs to run, and all code is loaded: what V8 and Node have compiled beforehand counts only while the flags are those it was compiled with.
  */
-export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
-
-/** Once jobs run: they wait for the system, not for our code. The last level of its compiler would take 10 MB and a second core's time. */
-export const compileLess = (): void => setFlagsFromString('--no-turbofan');
+export function becomeLean(): void {
+  // The young generation grows no more (1 MB in a fresh process, three times 16 MB in the end): what is made for a job lives shortly or for long, so that more room would save nothing.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  // Jobs wait for the system, not for our code: the last level of its compiler would take 10 MB and a second core's time.
+  setFlagsFromString('--no-turbofan');
+}
