@@ -1,21 +1,9 @@
 // Array jobs on disk: what is written before one is submitted, what its tasks and the engine's commands leave there, and how it is found after a crash.
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processesWritingTo } from '../host/find-process.ts';
 import { ownIdentity } from '../host/process-identity.ts';
+import { createLineReader } from '../host/read-appended.ts';
 
 /** array.json: written before the engine hears of it. */
 export interface ArrayFile {
@@ -132,32 +120,11 @@ export function removeArray(directory: string): void {
   }
 }
 
-/** Reads what tasks have appended about their ends since the last call. Opened each time: that is when network file systems look again. */
+/** Gives the numbers of the tasks that have written down their end since the last call. */
 export function createHintReader(directory: string): () => readonly number[] {
-  const path = pathsOf(directory).ended;
-  let position = 0;
-  return () => {
-    let fd: number;
-    try {
-      fd = openSync(path, 'r');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
-    try {
-      const { size } = fstatSync(fd);
-      if (size <= position) return [];
-      const bytes = Buffer.alloc(size - position);
-      const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, position));
-      const complete = text.lastIndexOf('\n') + 1;
-      position += complete;
-      return text
-        .slice(0, complete)
-        .split('\n')
-        .filter((line) => /^\d+$/.test(line))
-        .map(Number);
-    } finally {
-      closeSync(fd);
-    }
-  };
+  const next = createLineReader(pathsOf(directory).ended);
+  return () =>
+    next()
+      .filter((line) => /^\d+$/.test(line))
+      .map(Number);
 }

@@ -1,14 +1,11 @@
 // What an algorithm on a batch engine consists of on disk: a directory per attempt, with what it is to do, what it says, and the wish that it ends.
 import {
-  closeSync,
   existsSync,
-  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -20,6 +17,7 @@ import type { AlgorithmOutcome, AlgorithmRun } from '../domain/algorithms-runner
 import type { Resources } from '../domain/calibration.ts';
 import type { ExecutionRecord } from '../domain/execution.ts';
 import type { EngineJob } from '../domain/job.ts';
+import { createLineReader } from '../host/read-appended.ts';
 import { type FromStrategyChild, JOB_FILE } from '../worker/contract.ts';
 
 /** job.json of an attempt: the wish to start. `run.job.directory` is its working directory. */
@@ -159,35 +157,10 @@ export function createMessageWriter(directory: string): (message: AlgorithmMessa
   };
 }
 
-/** Gives what was said since the last call. Opened each time: that is when network file systems look again. */
+/** Gives what was said since the last call. */
 export function createMessageReader(directory: string): () => readonly AlgorithmMessage[] {
-  const path = attemptPaths(directory).messages;
-  let position = 0;
-  return () => {
-    let fd: number;
-    try {
-      fd = openSync(path, 'r');
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // ESTALE, EIO: the file server is away for a moment.
-      if (code === 'ENOENT' || code === 'ESTALE' || code === 'EIO') return [];
-      throw error;
-    }
-    try {
-      const { size } = fstatSync(fd);
-      if (size <= position) return [];
-      const bytes = Buffer.alloc(size - position);
-      const read = readSync(fd, bytes, 0, bytes.length, position);
-      const complete = bytes.lastIndexOf(0x0a, read - 1) + 1;
-      position += complete;
-      return bytes
-        .toString('utf8', 0, complete)
-        .split('\n')
-        .flatMap((line) => (line === '' ? [] : [parsed(line)]));
-    } finally {
-      closeSync(fd);
-    }
-  };
+  const next = createLineReader(attemptPaths(directory).messages);
+  return () => next().flatMap((line) => (line === '' ? [] : [parsed(line)]));
 }
 
 /** All executions that it knows to be finished, in order. */
