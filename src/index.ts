@@ -51,11 +51,13 @@ export type {
   Env,
   GridEngineBackend,
   HtcondorBackend,
+  JobToSize,
   LocalBackend,
   LsfBackend,
   PbsBackend,
   ResourceOptions,
   RunsOption,
+  SiteOption,
   SplitOptions,
 } from './config/options.ts';
 export type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner, StrategyJob } from './domain/algorithms-runner.ts';

@@ -14,7 +14,7 @@ import { createSubmitter, type Owner } from './batch-submitter.ts';
 import { type BatchTask, createTask } from './batch-task.ts';
 import { createWatcher, type LiveArray, liveArray } from './batch-watcher.ts';
 import type { BatchEngine } from './engine.ts';
-import { createRoom } from './room.ts';
+import { createRoom, type Room } from './room.ts';
 import { withSetup } from './setup-lines.ts';
 
 export interface BatchOptions<Site> {
@@ -75,6 +75,14 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
   let cancelTimer: NodeJS.Timeout | null = null;
   let cancelPauseMs = CANCEL_PAUSE_MS;
   let isClosed = false;
+
+  /** Collections of one backend share its limit, also where they have options of their own. */
+  const rooms = new Map<number, Room>();
+  const roomFor = (maxJobs: number): Room => {
+    const room = rooms.get(maxJobs) ?? createRoom(maxJobs);
+    rooms.set(maxJobs, room);
+    return room;
+  };
 
   const taskOf = (submission: JobSubmission, owner: object): BatchTask =>
     createTask({
@@ -170,7 +178,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
 
   return {
     backend(spec, site) {
-      const room = createRoom(spec.maxJobs);
+      const room = roomFor(spec.maxJobs);
       const before = [...moduleLines(spec.modules), ...spec.setup];
       const owner: Owner<Site> = {
         spec,

@@ -12,12 +12,14 @@ import { formatIov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
 import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { actorHere } from '../host/actor.ts';
+import { drawOptions } from '../report/draw-options.ts';
 import { drawPlan } from '../report/draw-plan.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
 import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
 import { backendsNeeded, type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
+import { optionsOfJobs } from '../runners/job-options.ts';
 import type { RunOptions } from './commands/run.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -50,23 +52,15 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
       hasMissingJobs: (name, iteration) => (reads?.jobCounts(name, iteration).failed ?? 0) > 0,
     });
 
-  const before = await planBefore(spec.output, planFrom);
   if (options.dryRun) {
-    const rows = before.plan.calibrations.map(({ spec: { name }, jobs, reason, reused }) => ({ calibration: name, jobs, reason, reused }));
-    if (options.json) {
-      io.stdout.write(`${JSON.stringify({ v: 1, config: spec.configPath, settings: campaign.settings, calibrations: rows })}\n`);
-      return;
-    }
-    const canvas = {
-      columns: io.stdout.columns,
-      style: styleFor(io.stdout, io.env),
-      config: shortPath(spec.configPath, io.cwd),
-      backend: backendsOf(spec),
-      settings: settingsText(campaign.settings, io),
-    };
-    io.stdout.write(`${drawPlan(rows, canvas).join('\n')}\n`);
+    const text = await withReads(spec.output, (reads) => drawnPlan(campaign, planFrom(reads), reads, options.json, io));
+    io.stdout.write(`${text}\n`);
     return;
   }
+  const before = await withReads(spec.output, (reads) => ({
+    plan: planFrom(reads),
+    lastInvocation: reads?.lastInvocation()?.invocation,
+  }));
 
   const report = createReport(reportKind(options, io), io, { verbose: options.verbose, resume: resumeText(options) });
   let isTrouble = false;
@@ -149,17 +143,35 @@ async function requireBackends(plan: CampaignPlan): Promise<void> {
   await requireEngines(engines);
 }
 
-/** What the journal says without opening it for writing; both null where there is none. */
-async function planBefore(
-  output: string,
-  planFrom: (reads: JournalReads | null) => CampaignPlan,
-): Promise<{ plan: CampaignPlan; lastInvocation: number | undefined }> {
-  if (!existsSync(join(output, JOURNAL_FILE))) return { plan: planFrom(null), lastInvocation: undefined };
+/** What --dry-run says: the plan, and with which options jobs would be sent. */
+function drawnPlan({ spec, settings }: ReadCampaign, plan: CampaignPlan, reads: JournalReads | null, asJson: boolean, io: Io): string {
+  const rows = plan.calibrations.map((planned) => {
+    const { jobs, reason, reused } = planned;
+    // What is reused sends no jobs.
+    return { calibration: planned.spec.name, jobs, reason, reused, ...(reused ? {} : optionsOfJobs(planned, reads)) };
+  });
+  if (asJson) return JSON.stringify({ v: 1, config: spec.configPath, settings, calibrations: rows });
+  const canvas = {
+    columns: io.stdout.columns,
+    style: styleFor(io.stdout, io.env),
+    config: shortPath(spec.configPath, io.cwd),
+    backend: backendsOf(spec),
+    settings: settingsText(settings, io),
+  };
+  const jobs = rows.flatMap(({ calibration, collections = [], algorithms = [] }) =>
+    [...collections, ...algorithms].map((each) => ({ ...each, name: `${calibration}/${each.name}` })),
+  );
+  return drawPlan(rows, canvas, drawOptions(jobs, canvas)).join('\n');
+}
+
+/** Looks into the journal without opening it for writing; null where there is none. */
+async function withReads<T>(output: string, look: (reads: JournalReads | null) => T): Promise<T> {
+  if (!existsSync(join(output, JOURNAL_FILE))) return look(null);
   const { openJournalForReading } = await import('../database/journal-reader.ts');
   const reader = openJournalForReading(output);
   try {
     // A journal that its writer holds for itself tells nothing here: opening it for writing will say who that is.
-    return { plan: planFrom(reader.journal), lastInvocation: reader.journal?.lastInvocation()?.invocation };
+    return look(reader.journal);
   } finally {
     reader.close();
   }

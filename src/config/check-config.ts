@@ -53,8 +53,8 @@ export function checkConfig(raw: unknown, context: CheckContext): Result<Campaig
   const ofAll = { ...backends, kind };
   const iov = context.iov ?? read(scope, 'iov', readIov, null);
   const defaults: CalibrationDefaults = {
-    backend: read(scope, 'backend', readBackend(ofAll), defaultBackend(ofAll)),
-    readBackend: readBackend(backends),
+    backend: read(scope, 'backend', readBackend(ofAll, 'config'), { spec: defaultBackend(ofAll), layers: [] }),
+    readBackend: readBackend(backends, 'calibration'),
     readDatabases: readDatabases(directory),
     iov,
   };

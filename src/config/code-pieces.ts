@@ -74,10 +74,10 @@ const DATA_OF_CALIBRATION = [
   'quorum',
   'savePayloads',
 ];
-const DATA_OF_COLLECTION = ['files', 'outputs', 'split', 'granularity', 'resources', 'retries', 'env', 'setup', 'container'];
+const DATA_OF_COLLECTION = ['files', 'outputs', 'split', 'granularity', 'resources', 'retries', 'env', 'setup', 'container', 'site'];
 /** What a factory is given to depend on: the names of all ancestors are in the fingerprint, too, and these are done again by themselves. */
 const DATA_OF_FACTORY = ['dependsOn'];
-const DATA_OF_ALGORITHM = ['executionTimeLimit', 'env', 'resources'];
+const DATA_OF_ALGORITHM = ['executionTimeLimit', 'env', 'resources', 'site'];
 
 /** Throws a SyntaxError for what is no module, and an Error for TypeScript that Node itself could not load. */
 export function readPieces(path: string, source: string): CodeModule {

@@ -17,6 +17,32 @@ export interface ResourceOptions {
   readonly time?: string | undefined;
 }
 
+/** A job, for a function that says what it asks for. */
+export interface JobToSize {
+  /** From 0. */
+  readonly job: number;
+  /** Its input files: absolute paths, and URLs. */
+  readonly files: readonly string[];
+  /** Size of its input files in bytes; URLs count as 0. */
+  readonly bytes: number;
+  /** Its entry of `split: { arguments }`, else none. */
+  readonly arguments: readonly string[];
+}
+
+type OfOneCollection<Options extends BatchOptions> = Omit<
+  Options,
+  'kind' | 'env' | 'setup' | 'maxJobs' | 'maxArray' | 'submitsPerMinute' | 'pollInterval' | 'fileDelay' | 'algorithms'
+>;
+
+/** Options per engine that go before those of the backend: those of engines that are not used do nothing. */
+export interface SiteOption {
+  readonly slurm?: OfOneCollection<SlurmBackend> | undefined;
+  readonly htcondor?: OfOneCollection<HtcondorBackend> | undefined;
+  readonly gridengine?: OfOneCollection<GridEngineBackend> | undefined;
+  readonly pbs?: OfOneCollection<PbsBackend> | undefined;
+  readonly lsf?: OfOneCollection<LsfBackend> | undefined;
+}
+
 /** How a collection's files become jobs: exactly one key. */
 export type SplitOptions =
   | { readonly maxFilesPerJob: number; readonly maxJobs?: never; readonly arguments?: never }
@@ -61,8 +87,8 @@ export interface CollectionOptions {
   readonly split?: SplitOptions | undefined;
   /** Whether the data keep their runs apart. Default `'run'`. */
   readonly granularity?: Granularity | undefined;
-  /** Per job; on out-of-memory or time-out a retry multiplies the one that ran out by 1.5. */
-  readonly resources?: ResourceOptions | undefined;
+  /** Per job, or a function of the job, asked once per job before anything starts; on out-of-memory or time-out a retry multiplies the one that ran out by 1.5. */
+  readonly resources?: ResourceOptions | ((job: JobToSize) => ResourceOptions) | undefined;
   /** Per job; preemption and node failure do not count. Default 2. */
   readonly retries?: number | undefined;
   readonly env?: Env | undefined;
@@ -70,6 +96,8 @@ export interface CollectionOptions {
   readonly setup?: readonly string[] | undefined;
   /** What a program runs in. */
   readonly container?: ContainerOption | undefined;
+  /** What its jobs need of the site besides, such as `{ slurm: { partition: 'long' } }`, or a function of the job. Default: as the backend says. */
+  readonly site?: SiteOption | ((job: JobToSize) => SiteOption) | undefined;
 }
 
 export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResult> {
@@ -94,6 +122,8 @@ export interface AlgorithmOptions<Result extends AlgorithmResult = AlgorithmResu
   readonly resources?: ResourceOptions | undefined;
   /** What its programs run in. */
   readonly container?: ContainerOption | undefined;
+  /** As of a collection, where algorithms run on the engine. */
+  readonly site?: SiteOption | undefined;
 }
 
 /** Made by `local()`. */

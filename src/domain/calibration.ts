@@ -1,5 +1,6 @@
 // What a calibration is once its config has been checked: every default filled in, every unit resolved.
 import type { AlgorithmsRunner } from './algorithms-runner.ts';
+import type { Problem } from './errors.ts';
 import type { Iov, Run } from './iov.ts';
 
 /** The results directory where nobody names one: beside the config. */
@@ -89,6 +90,46 @@ export interface CollectionSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly setup: readonly string[];
   readonly container: Container | null;
+  /** The calibration's, with what the collection's `site` says instead. */
+  readonly backend: BackendSpec;
+  /** The user's function of what a job asks for; null = all ask for `resources`. */
+  readonly resourcesOf: ((job: JobToSize) => Answer<Resources>) | null;
+  /** The user's function of what a job needs of the site; null = all need what `backend` says. */
+  readonly siteOf: ((job: JobToSize) => Answer<JobSite>) | null;
+  /** Worked out when asked for: only --dry-run tells it. */
+  readonly options: () => readonly OptionOrigin[];
+}
+
+/** A job, for the function that says what it asks for. */
+export interface JobToSize {
+  /** From 0. */
+  readonly job: number;
+  /** Its input files: absolute paths, and URLs. */
+  readonly files: readonly string[];
+  /** Size of its input files; URLs count as 0. */
+  readonly bytes: number;
+  readonly arguments: readonly string[];
+}
+
+/** What a function of the user said, checked: nothing where that was wrong. */
+export interface Answer<T> {
+  readonly value: T | null;
+  readonly problems: readonly Problem[];
+}
+
+export interface JobSite {
+  readonly backend: BackendSpec;
+  readonly options: () => readonly OptionOrigin[];
+}
+
+/** An option of jobs, and what says its value. */
+export interface OptionOrigin {
+  readonly name: string;
+  /** As one would write it; null = left to the site. Of variables only that they are there: they may be secret. */
+  readonly value: unknown;
+  readonly from: 'default' | 'config' | 'calibration' | 'collection' | 'algorithm' | 'job' | 'retry';
+  /** Where it stands in the config: `backend.partition`; null = nowhere. */
+  readonly path: string | null;
 }
 
 /** A strategy as data: its generator lives in src/strategies, or in the user's config. */
@@ -111,6 +152,10 @@ export interface AlgorithmSpec {
   readonly resources: Resources | null;
   /** Only for programs. */
   readonly container: Container | null;
+  /** As of a collection. */
+  readonly backend: BackendSpec;
+  /** As of a collection; empty for one that runs beside caf. */
+  readonly options: () => readonly OptionOrigin[];
 }
 
 export interface LocalSpec {

@@ -15,8 +15,9 @@
 // maxIterations                                  maxIterations                        see judgeLimits
 // onMaxIterations                                onMaxIterations                      see judgeLimits
 // quorum                                         quorum                               raised and jobs are missing: algorithms
-// backend, resources, retries, algorithmsRunner, not kept                             nothing: they say where and how
-//   executionTimeLimit, savePayloads                                                  long, not what
+// backend, site, resources, retries,             not kept                             nothing: they say where and how
+//   algorithmsRunner, executionTimeLimit,                                             long, not what
+//   savePayloads
 //
 // That an ancestor is done again is no matter of this file: then its descendants are done again, too.
 import {

@@ -21,7 +21,12 @@ export interface PlanCanvas {
   readonly settings: readonly (readonly [name: string, value: string, origin: string])[];
 }
 
-export function drawPlan(rows: readonly PlanRow[], { columns, style, config, backend, settings }: PlanCanvas): string[] {
+/** `options`: lines that tell with which options jobs would be sent. */
+export function drawPlan(
+  rows: readonly PlanRow[],
+  { columns, style, config, backend, settings }: PlanCanvas,
+  options: readonly string[] = [],
+): string[] {
   const todo = rows.filter((row) => !row.reused);
   const jobs = todo.reduce((sum, row) => sum + row.jobs, 0);
   const head = `${config}: ${todo.length} to do, ${rows.length - todo.length} reused, ${count(jobs, 'job')} on ${backend}`;
@@ -32,5 +37,6 @@ export function drawPlan(rows: readonly PlanRow[], { columns, style, config, bac
   ]);
   const [header = '', ...lines] = drawTable(['calibration', 'jobs', 'because'], cells).map((line) => cutEnd(line, columns, style.ellipsis));
   const told = drawTable([], settings).map((line) => cutEnd(`  ${line}`, columns, style.ellipsis));
-  return [head, ...told, '', style.paint('bold', header), ...lines, '', 'nothing was submitted or written'];
+  const below = options.length === 0 ? [] : ['', ...options];
+  return [head, ...told, '', style.paint('bold', header), ...lines, ...below, '', 'nothing was submitted or written'];
 }

@@ -40,6 +40,8 @@ export interface Backends {
 export function createBackends({ spec, children, emit }: BackendsOptions): Backends {
   const compileCache = compileCacheDirectory(process.env);
   const backends = new Map<string, Backend>();
+  /** Asked for several times per job. */
+  const bySpec = new WeakMap<BackendSpec, Backend>();
   const closing: (() => Promise<void>)[] = [];
 
   /** The hands for one engine, made when the first of its backends is. */
@@ -97,9 +99,12 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
 
   return {
     for(wanted) {
+      const known = bySpec.get(wanted);
+      if (known !== undefined) return known;
       const key = JSON.stringify(wanted);
       const found = backends.get(key) ?? make(wanted);
       backends.set(key, found);
+      bySpec.set(wanted, found);
       return found;
     },
     async close() {

@@ -24,6 +24,7 @@ import { countJobs } from '../plan/split.ts';
 import type { ChainMember } from '../worker/contract.ts';
 import { containerProblems } from './check-container.ts';
 import { iterationDirectory } from './hands.ts';
+import { type AskedOfJobs, askOfJobs } from './job-resources.ts';
 import { type ResolvedFile, resolveFiles } from './resolve-files.ts';
 
 export interface PlannedFile extends ResolvedFile {
@@ -31,7 +32,7 @@ export interface PlannedFile extends ResolvedFile {
   readonly runs: Run | Iov | null;
 }
 
-export interface PlannedCollection {
+export interface PlannedCollection extends AskedOfJobs {
   readonly spec: CollectionSpec;
   /** Selected files, sorted. */
   readonly files: readonly PlannedFile[];
@@ -219,7 +220,7 @@ function planCollection(
   const path = `calibrations.${calibration.name}.collections.${collection.name}`;
   const resolved = resolveFiles(collection.files, dirname(spec.configPath), `${path}.files`);
   problems.push(...resolved.problems);
-  problems.push(...containerProblems(collection.container, calibration.backend, dirname(spec.configPath), `${path}.container`));
+  problems.push(...containerProblems(collection.container, collection.backend, dirname(spec.configPath), `${path}.container`));
   const files: PlannedFile[] = [];
   for (const file of resolved.files) {
     const runs = runsOfFile(collection.runs, file.path);
@@ -234,7 +235,9 @@ function planCollection(
       : kept.length === 0 && collection.files.length > 0
         ? 0
         : countJobs(collection.split, kept.length);
-  return { spec: collection, files: kept, jobs, resolved: resolved.files };
+  const { problems: ofJobs, ...asked } = askOfJobs(collection, kept, jobs);
+  problems.push(...ofJobs);
+  return { spec: collection, files: kept, jobs, ...asked, resolved: resolved.files };
 }
 
 function noInputOf(spec: CampaignSpec, calibration: CalibrationSpec, collections: readonly PlannedCollection[]): ErrorText | null {

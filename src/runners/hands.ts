@@ -16,7 +16,7 @@ export interface Hands {
   readonly emit: Emit;
   readonly algorithmsRunner: AlgorithmsRunner;
   /** The same for an algorithm that runs as a job of a batch engine; null = it does not. */
-  engineRunnerFor(backend: BackendSpec, algorithm: AlgorithmSpec): AlgorithmsRunner | null;
+  engineRunnerFor(algorithm: AlgorithmSpec): AlgorithmsRunner | null;
   /** user@host, kept with every entry. */
   readonly actor: string;
   /** One backend per distinct specification, shared by all calibrations. */

@@ -37,7 +37,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
         const recorded = hands.journal.algorithm(calibration.name, iteration, algorithm.name)?.executions ?? [];
         mkdirSync(absolute, { recursive: true });
         // On an engine it is a job like others: it is told of when caf leaves it.
-        const onEngine = hands.engineRunnerFor(calibration.backend, algorithm);
+        const onEngine = hands.engineRunnerFor(algorithm);
         const name = `${calibration.name}/${iteration}/${algorithm.name}`;
         if (onEngine !== null) hands.running.add(name);
         (calibration.algorithmsRunner ?? onEngine ?? hands.algorithmsRunner)
@@ -67,7 +67,7 @@ export function runAlgorithm(hands: Hands, task: AlgorithmTask): Promise<Algorit
               env:
                 onEngine === null
                   ? { ...(process.env as Record<string, string>), ...algorithm.env }
-                  : { ...hands.backendFor(calibration.backend).environment, ...algorithm.env },
+                  : { ...hands.backendFor(algorithm.backend).environment, ...algorithm.env },
             },
             {
               ready: (runs) => sendBack({ type: 'child.ready', runs }),

@@ -78,18 +78,17 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
     const directory = collectorDirectory(iteration);
     const chain = join(directory, CHAIN_LOCK);
     const conditions = join(directory, CONDITIONS);
-    const backend = hands.backendFor(spec.backend);
     const outcomes = await Promise.all(
       planned.collections.map(async (collection) => {
         const run = {
           planned: collection,
           calibration: spec.name,
           iteration,
-          backend,
+          backendOf: (job: number) => hands.backendFor(collection.sites?.[job]?.backend ?? collection.spec.backend),
           chain,
           conditions,
           parameters: parametersOf(chainOf(hands, spec, iteration).lock, fileRunsOf(collection.files)[0] ?? null),
-          window: backend.window,
+          window: hands.backendFor(collection.spec.backend).window,
         };
         return { collection, outcome: await runCollection(hands, run, spec.quorum) };
       }),
@@ -127,7 +126,7 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
       const own = join(directory, algorithm.name);
       mkdirSync(own, { recursive: true });
       await writeChain(own, lock, [algorithm.run, algorithm.setup, algorithm.findBoundaries].some(isCommand));
-      const admission = await admitAlgorithm(hands, spec, algorithm);
+      const admission = await admitAlgorithm(hands, algorithm);
       if (hands.stop.aborted) {
         admission?.release();
         return INTERRUPTED;
@@ -203,11 +202,11 @@ export function runCalibration(hands: Hands, planned: PlannedCalibration): Promi
 }
 
 /** A program algorithm that says what it needs takes its share of the backend's slots, as does a job of an engine; any other is free. Null also when caf is stopping. */
-async function admitAlgorithm(hands: Hands, spec: CalibrationSpec, algorithm: AlgorithmSpec): Promise<Admission | null> {
-  const resources = engineOfAlgorithms(spec.backend) === null ? algorithm.resources : algorithmResources(algorithm);
+async function admitAlgorithm(hands: Hands, algorithm: AlgorithmSpec): Promise<Admission | null> {
+  const resources = engineOfAlgorithms(algorithm.backend) === null ? algorithm.resources : algorithmResources(algorithm);
   if (resources === null) return null;
   try {
-    return await hands.backendFor(spec.backend).admit(resources, hands.stop);
+    return await hands.backendFor(algorithm.backend).admit(resources, hands.stop);
   } catch (error) {
     if (hands.stop.aborted) return null;
     throw error;

@@ -59,11 +59,11 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
     journal,
     emit,
     algorithmsRunner: request.algorithmsRunner ?? createForkedAlgorithmsRunner({ childUrl: request.children.strategy, compileCache }),
-    engineRunnerFor(backend, algorithm) {
-      const engine = engineOfAlgorithms(backend);
+    engineRunnerFor(algorithm) {
+      const engine = engineOfAlgorithms(algorithm.backend);
       if (engine === null) return null;
       return createEngineAlgorithmsRunner({
-        backend: backends.for(backend),
+        backend: backends.for(engine),
         entry: { job: [process.execPath, fileURLToPath(request.children.algorithmJob)], child: fileURLToPath(request.children.strategy) },
         resources: algorithmResources(algorithm),
         retries: ALGORITHM_RETRIES,

@@ -1,14 +1,9 @@
 // All jobs of one collection in one iteration: a window of job machines moves over the jobs that are not finished.
-import { createHash } from 'node:crypto';
 import { createActor } from 'xstate';
-import type { JobRecord } from '../database/journal-records.ts';
-import type { Resources } from '../domain/calibration.ts';
-import type { AttemptOutcome, JobKey } from '../domain/job.ts';
+import type { AttemptOutcome } from '../domain/job.ts';
 import type { JobInput, JobOutput } from '../machines/job-machine.ts';
-import { argumentsOfJob, filesOfJob } from '../plan/split.ts';
-import type { PlannedCollection, PlannedFile } from './campaign-plan.ts';
 import type { Hands } from './hands.ts';
-import { retryDecision } from './judge-attempt.ts';
+import { createJobInputs } from './job-inputs.ts';
 import { type CollectionRun, createJobLogic } from './run-job.ts';
 
 export interface CollectionOutcome {
@@ -20,32 +15,6 @@ export interface CollectionOutcome {
 }
 
 const MAX_FAILURES_KEPT = 100;
-
-/** A job is the same as before if its files (by size and time) and arguments are: what was finished with others does not count. */
-function createInputsDigest({ spec, files }: PlannedCollection): (job: number) => string {
-  const digestOf = (some: readonly PlannedFile[]) => {
-    const hash = createHash('sha256');
-    for (const { path, size, mtimeNs } of some) hash.update(`${JSON.stringify(path)} ${size} ${mtimeNs}\n`);
-    return hash.digest('hex').slice(0, 32);
-  };
-  let ofAll: string | null = null;
-  return (job) => {
-    const own = filesOfJob(spec.split, files, job);
-    if (own !== files) return digestOf(own);
-    ofAll ??= digestOf(files);
-    return `${ofAll} ${JSON.stringify(argumentsOfJob(spec.split, job))}`;
-  };
-}
-
-function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {
-  if (finished !== null || lastAttempt === null) return { kind: 'none' };
-  if (lastAttempt.outcome === null) return { kind: 'open', record: lastAttempt };
-  return lastAttempt.outcome.state === 'succeeded' ? { kind: 'succeeded', record: lastAttempt } : { kind: 'none' };
-}
-
-/** What the attempt that follows may use; null = what the job asks for. */
-const resourcesAfter = (last: JobRecord['lastAttempt']): Resources | null =>
-  last === null || last.outcome === null ? null : (retryDecision(last.outcome, last.resources)?.resources ?? null);
 
 /** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
 export async function runCollection(hands: Hands, run: CollectionRun, quorum: number): Promise<CollectionOutcome> {
@@ -69,7 +38,7 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
       const leaveAtStop = () => setImmediate(() => hands.cancel.aborted || leave());
       hands.leave.addEventListener('abort', leave, { once: true });
       hands.cancel.addEventListener('abort', cancel, { once: true });
-      if (run.backend.isRemote) hands.stop.addEventListener('abort', leaveAtStop, { once: true });
+      if (run.backendOf(input.key.job).isRemote) hands.stop.addEventListener('abort', leaveAtStop, { once: true });
       actor.subscribe({
         complete: () => {
           hands.leave.removeEventListener('abort', leave);
@@ -91,25 +60,7 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
       actor.send({ type: 'job.begin' });
     });
 
-  const inputsOf = createInputsDigest(run.planned);
-  const inputOf = (job: number): JobInput | null => {
-    const key: JobKey = { calibration: run.calibration, iteration: run.iteration, collection: spec.name, job };
-    const known = past.get(job);
-    const inputs = inputsOf(job);
-    const isSame = known?.inputs === inputs;
-    if (isSame && known.finished?.state === 'succeeded') return null;
-    // Given up, or with other inputs, it begins anew; otherwise it goes on as if nobody had been killed.
-    const goesOn = isSame && known.finished === null;
-    return {
-      key,
-      inputs,
-      past: isSame ? pastOf(known) : { kind: 'none' },
-      attemptsMade: known === undefined ? 0 : known.attempt + 1,
-      retries: spec.retries,
-      retriesUsed: goesOn ? known.failedAttempts : 0,
-      resources: (goesOn ? resourcesAfter(known.lastAttempt) : null) ?? spec.resources,
-    };
-  };
+  const inputOf = createJobInputs(run.planned, run, past);
 
   // Open attempts first: they hold slots already.
   const open = [...past.entries()]

@@ -24,7 +24,8 @@ export interface CollectionRun {
   readonly planned: PlannedCollection;
   readonly calibration: string;
   readonly iteration: number;
-  readonly backend: Backend;
+  /** Those of one collection differ only in what jobs need of the site. */
+  readonly backendOf: (job: number) => Backend;
   /** Absolute path of the chain's lock file. */
   readonly chain: string;
   /** Absolute path of the chain's payload files. */
@@ -40,10 +41,11 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   const { output, configPath } = hands.spec;
   const configDirectory = join(configPath, '..');
   const container = spec.container === null ? null : resolveImage(spec.container, configDirectory);
+  const { environment } = run.backendOf(0);
   const env =
     container === null
-      ? { ...run.backend.environment, ...spec.env }
-      : { ...runtimeEnvironment(container, run.backend.environment), ...containerVariables(container, spec.env) };
+      ? { ...environment, ...spec.env }
+      : { ...runtimeEnvironment(container, environment), ...containerVariables(container, spec.env) };
   const admissions = new Map<number, Admission>();
 
   const release = (job: number) => {
@@ -108,13 +110,13 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
     hands.journal.commit();
     makeEmpty(file.outputDirectory);
     writeFileSync(join(file.outputDirectory, JOB_FILE), JSON.stringify(file));
-    return run.backend.submit(submissionOf(key, attempt, file));
+    return run.backendOf(key.job).submit(submissionOf(key, attempt, file));
   };
 
   return jobMachine.provide({
     actors: {
       admit: fromPromise(async ({ input, signal }) => {
-        const admission = await run.backend.admit(input.resources, hands.stop);
+        const admission = await run.backendOf(input.key.job).admit(input.resources, hands.stop);
         // Nobody waits for it any more: a wish to leave follows a wish to stop.
         if (signal.aborted) admission.release();
         else admissions.set(input.key.job, admission);
@@ -186,7 +188,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
       acceptAttempt: fromPromise(async ({ input }) => {
         hands.journal.commit();
         const from = join(output, input.attempt.directory);
-        run.backend.forget(from);
+        run.backendOf(input.key.job).forget(from);
         const to = join(output, jobPath(input.key));
         try {
           rename(from, to);
@@ -204,12 +206,15 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
   function adopt(key: JobKey, attempt: Attempt, { handle }: Adoption): RunningJob | null {
     // Its slot is taken in the order of adoption; a job that ends before its turn gives it back at once.
     let ended = false;
-    const running = run.backend.adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), handle);
+    const running = run.backendOf(key.job).adopt(submissionOf(key, attempt, jobFileOf(key, attempt)), handle);
     if (running === null) return null;
-    run.backend.admit(attempt.resources, hands.stop).then(
-      (admission) => (ended ? admission.release() : admissions.set(key.job, admission)),
-      () => undefined,
-    );
+    run
+      .backendOf(key.job)
+      .admit(attempt.resources, hands.stop)
+      .then(
+        (admission) => (ended ? admission.release() : admissions.set(key.job, admission)),
+        () => undefined,
+      );
     void running.ended.then(() => {
       ended = true;
     });

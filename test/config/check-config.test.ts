@@ -54,11 +54,17 @@ describe('a config', () => {
       {
         "algorithms": [
           {
+            "backend": {
+              "kind": "local",
+              "memoryBytes": null,
+              "slots": 4,
+            },
             "container": null,
             "env": {},
             "executionTimeLimitMs": 3600000,
             "findBoundaries": null,
             "name": "means",
+            "options": [Function],
             "resources": null,
             "run": "function",
             "setup": null,
@@ -82,6 +88,11 @@ describe('a config', () => {
         },
         "collections": [
           {
+            "backend": {
+              "kind": "local",
+              "memoryBytes": null,
+              "slots": 4,
+            },
             "collect": {
               "argv": [
                 "true",
@@ -95,6 +106,7 @@ describe('a config', () => {
             ],
             "granularity": "run",
             "name": "random",
+            "options": [Function],
             "outputs": [
               "*",
             ],
@@ -105,9 +117,11 @@ describe('a config', () => {
               "memoryIsSet": false,
               "timeMs": 3600000,
             },
+            "resourcesOf": null,
             "retries": 2,
             "runs": null,
             "setup": [],
+            "siteOf": null,
             "split": {
               "by": "maxJobs",
               "maxJobs": 1000,
@@ -675,7 +689,7 @@ describe('an algorithm', () => {
       ),
     ).toMatchInlineSnapshot(`
       [
-        "calibrations.gain.algorithms.means.timeout: there is no option 'timeout'; the options are name, run, strategy, setup, findBoundaries, executionTimeLimit, env, resources, container",
+        "calibrations.gain.algorithms.means.timeout: there is no option 'timeout'; the options are name, run, strategy, setup, findBoundaries, executionTimeLimit, env, resources, container, site",
         "calibrations.gain.algorithms.means.run: expected a function or command([...]), found nothing",
         "calibrations.gain.algorithms.means.findBoundaries: expected a function or command([...]), found 'x'; a program is written command([...])",
         "calibrations.gain.algorithms.means.resources.core: there is no option 'core'; did you mean 'cores'?",

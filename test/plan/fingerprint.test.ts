@@ -22,6 +22,10 @@ const collection: CollectionSpec = {
   env: { TOKEN: 'secret' },
   setup: [],
   container: null,
+  backend: { kind: 'local', slots: 4, memoryBytes: null },
+  resourcesOf: null,
+  siteOf: null,
+  options: () => [],
 };
 
 const algorithm: AlgorithmSpec = {
@@ -34,6 +38,8 @@ const algorithm: AlgorithmSpec = {
   env: {},
   resources: null,
   container: null,
+  backend: { kind: 'local', slots: 4, memoryBytes: null },
+  options: () => [],
 };
 
 const calibration: CalibrationSpec = {

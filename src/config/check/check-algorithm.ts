@@ -1,14 +1,26 @@
 // Checks one algorithm and its strategy.
-import type { AlgorithmSpec, BackendSpec, Granularity, StrategySpec } from '../../domain/calibration.ts';
+import type { AlgorithmSpec, Granularity, StrategySpec } from '../../domain/calibration.ts';
 import { isCommand } from '../../domain/calibration.ts';
 import { singleIov } from '../../strategies/single-iov.ts';
-import { checkFits, readResources } from './check-backend.ts';
+import { checkFits, type GivenBackend, readResources } from './check-backend.ts';
 import { NO_PROGRAM } from './check-collection.ts';
 import { readContainer } from './check-container.ts';
+import { optionsOfAlgorithm, readSiteOfAlgorithm } from './check-site.ts';
 import { option, type Place, type Problems, show } from './problems.ts';
 import { isTable, type Reader, read, readDuration, readEnv, readFunctionOrCommand, readRequired, readScope } from './readers.ts';
 
-const OPTIONS = new Set(['name', 'run', 'strategy', 'setup', 'findBoundaries', 'executionTimeLimit', 'env', 'resources', 'container']);
+const OPTIONS = new Set([
+  'name',
+  'run',
+  'strategy',
+  'setup',
+  'findBoundaries',
+  'executionTimeLimit',
+  'env',
+  'resources',
+  'container',
+  'site',
+]);
 const STRATEGIES = ['singleIov', 'simpleRunByRun', 'sequentialRunByRun', 'sequentialBoundaries'];
 const DEFAULT_TIME_LIMIT_MS = 3_600_000;
 
@@ -24,7 +36,7 @@ const DEFAULT_STRATEGY: CheckedStrategy = (() => {
 })();
 
 /** Undefined when it is no algorithm at all; otherwise what can be used of it, so that all problems are found. */
-export function checkAlgorithm(value: unknown, backend: BackendSpec, place: Place, problems: Problems): AlgorithmSpec | undefined {
+export function checkAlgorithm(value: unknown, ofCalibration: GivenBackend, place: Place, problems: Problems): AlgorithmSpec | undefined {
   const scope = readScope(value, OPTIONS, place, problems, 'an algorithm with name and run');
   if (scope === undefined) return undefined;
   const run = readRequired(scope, 'run', readFunctionOrCommand) ?? NO_PROGRAM;
@@ -37,7 +49,8 @@ export function checkAlgorithm(value: unknown, backend: BackendSpec, place: Plac
     );
   }
   const resources = read(scope, 'resources', readResources, null);
-  if (resources !== null) checkFits(resources, backend, option(place, 'resources'), problems);
+  const backend = read(scope, 'site', readSiteOfAlgorithm(ofCalibration), ofCalibration);
+  if (resources !== null) checkFits(resources, backend.spec, option(place, 'resources'), problems);
   return {
     name: typeof scope.value.name === 'string' ? scope.value.name : '',
     run,
@@ -48,6 +61,8 @@ export function checkAlgorithm(value: unknown, backend: BackendSpec, place: Plac
     env: read(scope, 'env', readEnv, {}),
     resources,
     container: readContainer(scope, 'run'),
+    backend: backend.spec,
+    options: () => optionsOfAlgorithm(scope, backend),
   };
 }
 

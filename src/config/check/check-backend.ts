@@ -1,7 +1,7 @@
 // Checks a backend and the resources of jobs, and whether a job can ever fit.
-import type { BackendSpec, LocalSpec, Resources, SlurmSpec } from '../../domain/calibration.ts';
+import type { BackendSpec, LocalSpec, OptionOrigin, Resources, SlurmSpec } from '../../domain/calibration.ts';
 import { formatSize } from '../../domain/quantity.ts';
-import { BATCH_OPTIONS, readBatch } from './check-batch.ts';
+import { BATCH_DEFAULTS, BATCH_OPTIONS, readBatch } from './check-batch.ts';
 import { readSbatchOptions } from './check-directives.ts';
 import { HTCONDOR_OPTIONS, readHtcondorSite } from './check-htcondor.ts';
 import { GRID_ENGINE_OPTIONS, LSF_OPTIONS, PBS_OPTIONS, readGridEngineSite, readLsfSite, readPbsSite } from './check-queues.ts';
@@ -17,37 +17,57 @@ export interface BackendDefaults {
   readonly kind?: BackendSpec['kind'] | undefined;
 }
 
+/** A table of options as the user wrote it. */
+export interface Written {
+  readonly table: Readonly<Record<string, unknown>>;
+  readonly place: Place;
+  readonly from: Exclude<OptionOrigin['from'], 'default' | 'retry'>;
+}
+
+/** A checked backend, and what was written for it: later tables go before earlier ones. */
+export interface GivenBackend {
+  readonly spec: BackendSpec;
+  readonly layers: readonly Written[];
+}
+
 /** How each kind of backend is read: its options, and what they become. */
-const KINDS: {
+export const KINDS: {
   readonly [Kind in BackendSpec['kind']]: {
     readonly options: readonly string[];
+    /** As one would write them; those that are missing have none: they are left to the site. */
+    readonly defaults: Readonly<Record<string, unknown>>;
     readonly example: string;
     readonly read: (scope: Scope, defaults: BackendDefaults) => Extract<BackendSpec, { kind: Kind }>;
   };
 } = {
-  local: { options: ['slots', 'memory', 'maxLogSize'], example: 'local({ slots: 4 })', read: readLocal },
+  local: { options: ['slots', 'memory', 'maxLogSize'], defaults: {}, example: 'local({ slots: 4 })', read: readLocal },
   slurm: {
     options: [...BATCH_OPTIONS, 'partition', 'account', 'qos', 'constraint', 'reservation', 'exclusive', 'gpus', 'directives'],
+    defaults: { ...BATCH_DEFAULTS, exclusive: false, directives: [] },
     example: "slurm({ partition: 'short' })",
     read: readSlurm,
   },
   htcondor: {
     options: [...BATCH_OPTIONS, ...HTCONDOR_OPTIONS],
+    defaults: { ...BATCH_DEFAULTS, universe: 'vanilla', concurrencyLimits: [], attributes: {}, lines: [] },
     example: "htcondor({ accountingGroup: 'group_physics' })",
     read: (scope) => ({ kind: 'htcondor', ...readBatch(scope), site: readHtcondorSite(scope) }),
   },
   gridengine: {
     options: [...BATCH_OPTIONS, ...GRID_ENGINE_OPTIONS],
+    defaults: { ...BATCH_DEFAULTS, parallelEnvironment: 'smp', memoryResource: 'mem_free', resources: {}, options: [] },
     example: "gridEngine({ queue: 'long.q' })",
     read: (scope) => ({ kind: 'gridengine', ...readBatch(scope), site: readGridEngineSite(scope) }),
   },
   pbs: {
     options: [...BATCH_OPTIONS, ...PBS_OPTIONS],
+    defaults: { ...BATCH_DEFAULTS, flavour: 'openpbs', options: [] },
     example: "pbs({ queue: 'long' })",
     read: (scope) => ({ kind: 'pbs', ...readBatch(scope), site: readPbsSite(scope) }),
   },
   lsf: {
     options: [...BATCH_OPTIONS, ...LSF_OPTIONS],
+    defaults: { ...BATCH_DEFAULTS, memoryUnit: '1 MiB', options: [] },
     example: "lsf({ queue: 'long' })",
     read: (scope) => ({ kind: 'lsf', ...readBatch(scope), site: readLsfSite(scope) }),
   },
@@ -72,7 +92,7 @@ export const readBackendKind: Reader<BackendSpec['kind']> = (value, place, probl
 };
 
 export const readBackend =
-  (defaults: BackendDefaults): Reader<BackendSpec> =>
+  (defaults: BackendDefaults, from: 'config' | 'calibration'): Reader<GivenBackend> =>
   (value, place, problems) => {
     if (!isTable(value) || typeof value.kind !== 'string') {
       const kind = typeof value === 'function' ? BACKENDS.find((each) => each === value.name) : undefined;
@@ -86,7 +106,8 @@ export const readBackend =
     if (scope === undefined) return undefined;
     const spec = KINDS[kind].read(scope, defaults);
     // Asked for another kind, its options are the defaults: those of this one mean nothing there.
-    return defaults.kind === undefined || defaults.kind === kind ? spec : defaultBackend(defaults);
+    if (defaults.kind !== undefined && defaults.kind !== kind) return { spec: defaultBackend(defaults), layers: [] };
+    return { spec, layers: [{ table: value, place, from }] };
   };
 
 function readLocal(scope: Scope, defaults: BackendDefaults): LocalSpec {

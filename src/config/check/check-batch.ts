@@ -28,6 +28,18 @@ export const BATCH_OPTIONS = [
   'algorithms',
 ] as const;
 
+/** As one would write them. */
+export const BATCH_DEFAULTS = {
+  env: {},
+  modules: [],
+  setup: [],
+  maxJobs: 4000,
+  submitsPerMinute: 20,
+  pollInterval: '5 s',
+  fileDelay: '30 s',
+  algorithms: { on: 'caf' },
+} as const satisfies Partial<Record<(typeof BATCH_OPTIONS)[number], unknown>>;
+
 const readModules = readList("an array of modules such as ['root/6.30']", readText('the name of a module'));
 const readSetup = readList('an array of lines of shell', readWord);
 const readScratch: Reader<string> = (value, place, problems) => {

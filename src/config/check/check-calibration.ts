@@ -1,9 +1,10 @@
 // Checks one calibration: its own options, its collections and algorithms, and how these fit together.
 import { resolve } from 'node:path';
-import type { AlgorithmSpec, BackendSpec, CalibrationSpec, CollectionSpec } from '../../domain/calibration.ts';
+import type { AlgorithmSpec, CalibrationSpec, CollectionSpec } from '../../domain/calibration.ts';
 import type { Iov } from '../../domain/iov.ts';
 import { rootOf } from '../call-site.ts';
 import { checkAlgorithm } from './check-algorithm.ts';
+import type { GivenBackend } from './check-backend.ts';
 import { checkCollection } from './check-collection.ts';
 import { index, member, option, type Place, type Problems, show } from './problems.ts';
 import {
@@ -40,8 +41,8 @@ const OPTIONS = new Set([
 
 export interface CalibrationDefaults {
   /** The config's backend: what a calibration without its own gets. */
-  readonly backend: BackendSpec;
-  readonly readBackend: Reader<BackendSpec>;
+  readonly backend: GivenBackend;
+  readonly readBackend: Reader<GivenBackend>;
   readonly readDatabases: Reader<readonly string[]>;
   readonly iov: Iov | null;
 }
@@ -84,7 +85,7 @@ export function checkCalibration(
     onMaxIterations: read(scope, 'onMaxIterations', readOnMaxIterations, 'complete'),
     ignoredRuns,
     databases: read(scope, 'databases', defaults.readDatabases, []),
-    backend,
+    backend: backend.spec,
     quorum: read(scope, 'quorum', readShare, 1),
     savePayloads: read(scope, 'savePayloads', readBoolean, true),
     algorithmsRunner: read(scope, 'algorithmsRunner', readRunner, null),
@@ -95,7 +96,7 @@ export function checkCalibration(
   };
 }
 
-function readCollections({ value, place, problems }: Scope, backend: BackendSpec): ReadonlyMap<string, CollectionSpec> | undefined {
+function readCollections({ value, place, problems }: Scope, backend: GivenBackend): ReadonlyMap<string, CollectionSpec> | undefined {
   const at = option(place, 'collections');
   if (!isTable(value.collections)) {
     problems.expected(at, 'an object of collections, or {}', value.collections);
@@ -112,7 +113,7 @@ function readCollections({ value, place, problems }: Scope, backend: BackendSpec
   return Object.keys(value.collections).length === 0 || collections.size > 0 ? collections : undefined;
 }
 
-function readAlgorithms({ value, place, problems }: Scope, backend: BackendSpec): readonly AlgorithmSpec[] | undefined {
+function readAlgorithms({ value, place, problems }: Scope, backend: GivenBackend): readonly AlgorithmSpec[] | undefined {
   const at = option(place, 'algorithms');
   if (!Array.isArray(value.algorithms)) {
     problems.expected(at, 'an array of algorithms, or []', value.algorithms);

@@ -1,8 +1,10 @@
 // Checks one collection: the options of product section 1, with their defaults.
 import { types } from 'node:util';
-import type { BackendSpec, CollectionSpec, RunsOfFile, Split } from '../../domain/calibration.ts';
-import { checkFits, DEFAULT_RESOURCES, readResources } from './check-backend.ts';
+import type { CollectionSpec, JobToSize, RunsOfFile, Split } from '../../domain/calibration.ts';
+import { askedOf } from './ask-of-job.ts';
+import { checkFits, DEFAULT_RESOURCES, type GivenBackend, readResources } from './check-backend.ts';
 import { readContainer } from './check-container.ts';
+import { optionsOfCollection, readSite } from './check-site.ts';
 import { option, type Place, type Problems, show } from './problems.ts';
 import {
   isTable,
@@ -33,6 +35,7 @@ const OPTIONS = new Set([
   'env',
   'setup',
   'container',
+  'site',
 ]);
 
 const readFiles = readList("an array of globs and paths such as ['data/*.csv']", readText('a glob or path'));
@@ -44,7 +47,7 @@ const readSetup = readList('an array of lines of shell', readWord);
 export function checkCollection(
   name: string,
   value: unknown,
-  backend: BackendSpec,
+  ofCalibration: GivenBackend,
   place: Place,
   problems: Problems,
 ): CollectionSpec | undefined {
@@ -52,8 +55,12 @@ export function checkCollection(
   if (scope === undefined) return undefined;
   const files = readRequired(scope, 'files', readFiles);
   const split = read(scope, 'split', readSplit, DEFAULT_SPLIT);
-  const resources = read(scope, 'resources', readResources, DEFAULT_RESOURCES);
-  if (resources !== DEFAULT_RESOURCES) checkFits(resources, backend, option(place, 'resources'), problems);
+  const { resources, resourcesOf } = read(scope, 'resources', readResourcesOption(ofCalibration), {
+    resources: DEFAULT_RESOURCES,
+    resourcesOf: null,
+  });
+  const { backend, siteOf } = read(scope, 'site', readSite(ofCalibration), { backend: ofCalibration, siteOf: null });
+  if (resources !== DEFAULT_RESOURCES) checkFits(resources, backend.spec, option(place, 'resources'), problems);
   const outputs = read(scope, 'outputs', readOutputs, null);
   return {
     name,
@@ -69,8 +76,36 @@ export function checkCollection(
     env: read(scope, 'env', readEnv, {}),
     setup: read(scope, 'setup', readSetup, []),
     container: readContainer(scope, 'collect'),
+    backend: backend.spec,
+    resourcesOf,
+    siteOf:
+      siteOf === null
+        ? null
+        : (job) => {
+            const { value, problems: wrong } = siteOf(job);
+            return {
+              value: value === null ? null : { backend: value.spec, options: () => optionsOfCollection(scope, value) },
+              problems: wrong,
+            };
+          },
+    options: () => optionsOfCollection(scope, backend),
   };
 }
+
+const readResourcesOption =
+  (backend: GivenBackend): Reader<Pick<CollectionSpec, 'resources' | 'resourcesOf'>> =>
+  (value, place, problems) => {
+    if (typeof value !== 'function') {
+      const resources = readResources(value, place, problems);
+      return resources === undefined ? undefined : { resources, resourcesOf: null };
+    }
+    const resourcesOf = askedOf(value as (job: JobToSize) => unknown, place, (answer, at, wrong) => {
+      const resources = readResources(answer, at, wrong);
+      if (resources !== undefined) checkFits(resources, backend.spec, at, wrong);
+      return resources;
+    });
+    return { resources: DEFAULT_RESOURCES, resourcesOf };
+  };
 
 /** Stands in for a missing collect or run while the rest is checked; a spec with a problem is never handed out. */
 export const NO_PROGRAM = { kind: 'command', argv: [] } as const;

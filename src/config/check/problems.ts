@@ -57,7 +57,8 @@ export const member = (parent: Place, name: unknown, otherwise: number | string,
   return { parent, key, owner };
 };
 
-function pathText(place: Place): string {
+/** `calibrations.gain.backend` */
+export function pathText(place: Place): string {
   let text = '';
   for (let at: Place | null = place; at !== null; at = at.parent) text = at.key + text;
   return text === '' ? 'default export' : text.replace(/^\./, '');

@@ -1,0 +1,67 @@
+// With what each job of a collection begins, and after which of its attempts: what is finished, open, to be tried again, or new.
+import { createHash } from 'node:crypto';
+import type { JobRecord } from '../database/journal-records.ts';
+import type { Resources } from '../domain/calibration.ts';
+import type { JobKey } from '../domain/job.ts';
+import type { JobInput } from '../machines/job-machine.ts';
+import { argumentsOfJob, filesOfJob } from '../plan/split.ts';
+import type { PlannedCollection, PlannedFile } from './campaign-plan.ts';
+import { resourcesOfJob } from './job-resources.ts';
+import { retryDecision } from './judge-attempt.ts';
+
+/** A job is the same as before if its files (by size and time) and arguments are: what was finished with others does not count. */
+function createInputsDigest({ spec, files }: PlannedCollection): (job: number) => string {
+  const digestOf = (some: readonly PlannedFile[]) => {
+    const hash = createHash('sha256');
+    for (const { path, size, mtimeNs } of some) hash.update(`${JSON.stringify(path)} ${size} ${mtimeNs}\n`);
+    return hash.digest('hex').slice(0, 32);
+  };
+  let ofAll: string | null = null;
+  return (job) => {
+    const own = filesOfJob(spec.split, files, job);
+    if (own !== files) return digestOf(own);
+    ofAll ??= digestOf(files);
+    return `${ofAll} ${JSON.stringify(argumentsOfJob(spec.split, job))}`;
+  };
+}
+
+function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {
+  if (finished !== null || lastAttempt === null) return { kind: 'none' };
+  if (lastAttempt.outcome === null) return { kind: 'open', record: lastAttempt };
+  return lastAttempt.outcome.state === 'succeeded' ? { kind: 'succeeded', record: lastAttempt } : { kind: 'none' };
+}
+
+/** What the attempt that follows a failed one may use: what was raised stays raised, and what the config has raised since counts, too. */
+function resourcesAfter(last: JobRecord['lastAttempt'], asked: Resources): Resources {
+  const raised = last === null || last.outcome === null ? null : (retryDecision(last.outcome, last.resources)?.resources ?? null);
+  if (raised === null) return asked;
+  return { ...asked, memoryBytes: Math.max(asked.memoryBytes, raised.memoryBytes), timeMs: Math.max(asked.timeMs, raised.timeMs) };
+}
+
+/** Null = it has succeeded, and is kept. `past`: of this iteration. */
+export function createJobInputs(
+  planned: PlannedCollection,
+  { calibration, iteration }: Pick<JobKey, 'calibration' | 'iteration'>,
+  past: ReadonlyMap<number, JobRecord>,
+): (job: number) => JobInput | null {
+  const { spec } = planned;
+  const inputsOf = createInputsDigest(planned);
+  return (job) => {
+    const known = past.get(job);
+    const inputs = inputsOf(job);
+    const isSame = known?.inputs === inputs;
+    if (isSame && known.finished?.state === 'succeeded') return null;
+    // Given up, or with other inputs, it begins anew; otherwise it goes on as if nobody had been killed.
+    const goesOn = isSame && known.finished === null;
+    const asked = resourcesOfJob(planned, job);
+    return {
+      key: { calibration, iteration, collection: spec.name, job },
+      inputs,
+      past: isSame ? pastOf(known) : { kind: 'none' },
+      attemptsMade: known === undefined ? 0 : known.attempt + 1,
+      retries: spec.retries,
+      retriesUsed: goesOn ? known.failedAttempts : 0,
+      resources: goesOn ? resourcesAfter(known.lastAttempt, asked) : asked,
+    };
+  };
+}
