@@ -1,10 +1,18 @@
-// Four suites: unit (seconds), whole (the real caf in temporary directories), crash (kills it, hundreds of times), engines (real batch engines).
+// Five suites: unit (seconds), whole (the real caf in temporary directories), crash (kills it, hundreds of times), engines (real batch engines), faults (breaks them).
 import { defineConfig } from 'vitest/config';
 
 const suite = (name: string, include: readonly string[], exclude: readonly string[], more: object = {}) => ({
   extends: true as const,
   test: { name, include: [...include], exclude: ['node_modules', 'dist', ...exclude], ...more },
 });
+
+const ENGINES = {
+  globalSetup: 'test/engines/support/global-setup.ts',
+  // An engine has a bad moment now and then (a slow start, a late accounting); what fails twice is a fault.
+  retry: 1,
+  testTimeout: 300_000,
+  hookTimeout: 900_000,
+};
 
 const SLOW = ['test/whole/**', 'test/examples/**', 'test/crash/**', 'test/engines/**'];
 
@@ -17,15 +25,10 @@ export default defineConfig({
       suite('unit', ['test/**/*.test.ts'], SLOW),
       suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts'], [], { testTimeout: 120_000, hookTimeout: 120_000 }),
       suite('crash', ['test/crash/**/*.test.ts'], [], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
-      suite('engines', ['test/engines/**/*.test.ts'], [], {
-        globalSetup: 'test/engines/support/global-setup.ts',
-        // One engine of each kind: files take turns.
-        fileParallelism: false,
-        // An engine has a bad moment now and then (a slow start, a late accounting); what fails twice is a fault.
-        retry: 1,
-        testTimeout: 300_000,
-        hookTimeout: 900_000,
-      }),
+      // One engine of each kind: files take turns.
+      suite('engines', ['test/engines/**/*.test.ts'], ['test/engines/faults-*'], { ...ENGINES, fileParallelism: false }),
+      // Each breaks an engine of its own kind, and mostly waits: side by side, after the others.
+      suite('faults', ['test/engines/faults-*.test.ts'], [], { ...ENGINES, maxWorkers: 2, sequence: { groupOrder: 1 } }),
     ],
   },
 });

@@ -32,6 +32,8 @@ export interface BatchTask {
   /** Answers since then without it: of the queue, of the history. */
   missingInQueue: number;
   missingInHistory: number;
+  /** The history has said how it ended. */
+  isInHistory: boolean;
   isCancelWanted: boolean;
   /** The engine has heard of the wish. */
   isCancelSent: boolean;
@@ -66,6 +68,7 @@ export function createTask({ engine, submission, owner, maxLogBytes, onCancel, o
     missingSince: null,
     missingInQueue: 0,
     missingInHistory: 0,
+    isInHistory: false,
     isCancelWanted: false,
     isCancelSent: false,
     isOver: false,

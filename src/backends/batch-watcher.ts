@@ -61,6 +61,12 @@ const wasSignalled = ({ status, stopped }: TaskEnd): boolean => status > 128 || 
 const isCodeWanted = ({ ownEnd, engineEnd }: BatchTask): boolean =>
   engineEnd?.how === 'exited' && engineEnd.code === null && (ownEnd === null || wasSignalled(ownEnd));
 
+/** Slurm's queue does not say who cancelled a job, its history does. */
+const isNameWanted = ({ engineEnd, isCancelWanted, isInHistory }: BatchTask): boolean =>
+  engineEnd?.how === 'cancelled' && engineEnd.by === null && !isCancelWanted && !isInHistory;
+
+const isMoreWanted = (task: BatchTask): boolean => isCodeWanted(task) || isNameWanted(task);
+
 /** Nothing that comes later can change these. */
 const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !== 'signalled';
 
@@ -110,9 +116,9 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
     const age = now - endedAt;
     if (ownEnd !== null && !needsEngine(ownEnd)) finish(task);
     else if (engineEnd !== null) {
-      // Where the queue does not say the exit status, the history does, at the next query.
-      const isTold = !isCodeWanted(task) || engine.history === null;
-      if (isFinal(engineEnd) || (ownEnd !== null && isTold) || age > (isTold ? settleMs : settleMs + CONFIRM_EXIT_MS)) finish(task);
+      // Where the queue does not say all of it, the history does, at the next query.
+      const isTold = !isMoreWanted(task) || engine.history === null;
+      if (((isFinal(engineEnd) || ownEnd !== null) && isTold) || age > (isTold ? settleMs : settleMs + CONFIRM_EXIT_MS)) finish(task);
     } else if (ownEnd !== null) {
       const wasEnded = wasSignalled(ownEnd);
       // Put back into the queue by somebody, who may also hold it: what will become of it shows when it begins again.
@@ -251,6 +257,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
     // Perhaps long after it wrote an end itself, when it was put back into the queue.
     if (task.engineEnd === null) task.endedAt = now;
     task.engineEnd = end.how === 'exited' && end.code === null && task.engineEnd !== null ? task.engineEnd : end;
+    if (isNameWanted(task)) wish();
     look(task, now);
   }
 
@@ -258,7 +265,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
 
   async function askHistory(now: number): Promise<void> {
     // Between the queue and the history there is a gap, so not at the first answer without it.
-    const missing = [...live.keys()].filter((task) => (task.missingSince !== null && task.missingInQueue > 1) || isCodeWanted(task));
+    const missing = [...live.keys()].filter((task) => (task.missingSince !== null && task.missingInQueue > 1) || isMoreWanted(task));
     if (missing.length === 0) return;
     const asked = [...new Set(missing.flatMap(({ id }) => (id === null ? [] : [engine.arrayOf(id)])))];
     const answer = await commands.history({ arrays: asked });
@@ -270,6 +277,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
       if (found !== undefined) {
         task.inLog = found.inLog;
         if (found.state.state === 'ended') {
+          task.isInHistory = true;
           ended(task, found.state.end, now);
           continue;
         }

@@ -239,7 +239,8 @@ describe('how a job ends', () => {
   });
 
   it.each([
-    ['CANCELLED', { how: 'removed' }],
+    // The queue does not say by whom.
+    ['CANCELLED', { how: 'removed', by: 'the user with number 1000' }],
     ['PREEMPTED', { how: 'preempted' }],
     ['OUT_OF_MEMORY', { how: 'out-of-memory', limitBytes: 2e9 }],
     ['NODE_FAIL', { how: 'node-lost', detail: 'the node n1 failed' }],

@@ -101,20 +101,6 @@ withEngine('slurm', (slurm) => {
     expect(states).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED', 'CANCELLED']);
   });
 
-  it('does not start again what an administrator has cancelled, and says who it was', async () => {
-    const { directory, open, begun } = project('removed', 3);
-    const first = caf(['run', directory, '--json']);
-    await until('the jobs are at work', async () => (begun().length === 3 ? true : null));
-    const [, unwanted = ''] = await queued('removed');
-    await slurm.ask(['scancel', unwanted]);
-    await until('it is gone', async () => ((await queued('removed')).includes(unwanted) ? null : true));
-    open();
-    const said = await first;
-    expect(said.exitCode).toBe(1);
-    expect(said.stdout).toContain('it was cancelled, not by caf');
-    expect(await accounted('removed', 3)).toHaveLength(3);
-  });
-
   const site: SlurmSite = {
     partition: null,
     account: null,

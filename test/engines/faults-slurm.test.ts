@@ -1,0 +1,4 @@
+// All that goes wrong with a batch engine, on a real Slurm.
+import { testFaults } from './support/faults.ts';
+
+testFaults('slurm');
