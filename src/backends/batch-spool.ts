@@ -1,6 +1,6 @@
 // Array jobs on disk: what is written before one is submitted, what its tasks and the engine's commands leave there, and how it is found after a crash.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { processesWritingTo } from '../host/find-process.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import { createLineReader } from '../host/read-appended.ts';
@@ -54,6 +54,13 @@ export function writeArray(directory: string, file: Omit<ArrayFile, 'host' | 'bo
   writeFileSync(join(directory, ARRAY_FILE), JSON.stringify(whole));
   return { directory, file: whole };
 }
+
+/** What has to be on the disk for an array to be found again, directories last. */
+export const filesOf = (directory: string): readonly string[] => [
+  ...readdirSync(directory).map((name) => join(directory, name)),
+  directory,
+  dirname(directory),
+];
 
 /** All arrays of this engine that are on disk. */
 export function readArrays(spool: string, engine: string): readonly SpooledArray[] {

@@ -6,7 +6,7 @@ import type { BatchSpec, Resources } from '../domain/calibration.ts';
 import { createBacklog } from './batch-backlog.ts';
 import type { Commands } from './batch-commands.ts';
 import { scriptText, tasksText } from './batch-script.ts';
-import { declareVoid, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
+import { declareVoid, filesOf, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
 import type { BatchTask } from './batch-task.ts';
 import { type LiveArray, liveArray, type Watcher } from './batch-watcher.ts';
 import type { BatchEngine } from './engine.ts';
@@ -25,6 +25,8 @@ export interface SubmitterOptions<Site> {
   readonly watcher: Watcher;
   /** Absolute directory of this campaign's arrays. */
   readonly spool: string;
+  /** Puts these files on the disk for good. */
+  readonly makeDurable: (paths: readonly string[]) => Promise<void>;
   /** Told when the engine takes no jobs, in words; null = it does again. */
   readonly onTrouble: (message: string | null) => void;
   readonly onAccepted: (directory: string, tasks: readonly BatchTask[]) => void;
@@ -67,6 +69,7 @@ export function createSubmitter<Site>({
   commands,
   watcher,
   spool,
+  makeDurable,
   onTrouble,
   onAccepted,
 }: SubmitterOptions<Site>): Submitter<Site> {
@@ -153,6 +156,7 @@ export function createSubmitter<Site>({
     let array: { readonly spooled: SpooledArray; readonly argv: readonly string[] };
     try {
       array = write(group, tasks);
+      await makeDurable(filesOf(array.spooled.directory));
     } catch (error) {
       for (const task of tasks) task.finish({ how: 'not-started', message: `its array job could not be written: ${textOf(error)}` });
       return true;

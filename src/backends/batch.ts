@@ -30,6 +30,8 @@ export interface BatchOptions<Site> {
   /** How late the file system may be with what a job has written. */
   readonly settleMs: number;
   readonly emit: Emit;
+  /** Before the engine hears of an array: puts its files, and whatever says that its jobs are begun, on the disk for good. Default: they survive a kill, and no loss of power. */
+  readonly makeDurable?: (paths: readonly string[]) => Promise<void>;
   /** Default: of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -48,7 +50,7 @@ const LONGEST_CANCEL_PAUSE_MS = 60_000;
 const CANCELLED_AT_ONCE = 2000;
 
 export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
-  const { engine, spool, collector, compileCache, pollMs, settleMs, emit, env = process.env } = options;
+  const { engine, spool, collector, compileCache, pollMs, settleMs, emit, makeDurable, env = process.env } = options;
   const commands = createCommands(engine, env);
   const notices = createNotices(engine.name, emit);
   const watcher = createWatcher({
@@ -63,6 +65,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     commands,
     watcher,
     spool,
+    makeDurable: makeDurable ?? (() => Promise.resolve()),
     onTrouble: notices.submitted,
     onAccepted: (directory, tasks) => {
       arrays.set(directory, tasks);

@@ -40,6 +40,10 @@ export const STATUS_FILE = 'caf.status.json';
 
 export const journalPath = (directory: string): string => join(directory, JOURNAL_FILE);
 
+/** Where its rows lie by now. */
+export const journalFiles = (directory: string): readonly string[] =>
+  ['', '-wal'].map((suffix) => `${journalPath(directory)}${suffix}`).filter((path) => existsSync(path));
+
 const MAGIC = 'SQLite format 3\0';
 const KEEP_HINT =
   'Restore caf.db from a backup; or rename the results directory and run again (its local databases stay readable with caf db).';

@@ -28,6 +28,8 @@ export interface BackendsOptions {
   readonly spec: CampaignSpec;
   readonly children: { readonly collector: URL; readonly launcher: URL };
   readonly emit: Emit;
+  /** See BatchOptions. */
+  readonly makeDurable: (paths: readonly string[]) => Promise<void>;
 }
 
 export interface Backends {
@@ -37,7 +39,7 @@ export interface Backends {
   close(): Promise<void>;
 }
 
-export function createBackends({ spec, children, emit }: BackendsOptions): Backends {
+export function createBackends({ spec, children, emit, makeDurable }: BackendsOptions): Backends {
   const compileCache = compileCacheDirectory(process.env);
   const backends = new Map<string, Backend>();
   /** Asked for several times per job. */
@@ -65,6 +67,7 @@ export function createBackends({ spec, children, emit }: BackendsOptions): Backe
       pollMs: Math.max(...specs.map(({ pollMs }) => pollMs)),
       settleMs: Math.max(...specs.map(({ settleMs }) => settleMs)),
       emit,
+      makeDurable,
     });
     closing.push(() => batch.close());
     return batch;

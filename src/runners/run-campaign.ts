@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createActor } from 'xstate';
 import { spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
+import { journalFiles } from '../database/journal-open.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import { type BackendSpec, type CampaignSpec, engineOfAlgorithms } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
@@ -13,6 +14,7 @@ import type { StopWish } from '../domain/stop-wish.ts';
 import { actorHere } from '../host/actor.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 import { type CampaignOutput, campaignMachine } from '../machines/campaign-machine.ts';
+import { syncPaths } from '../payloads/disk.ts';
 import { objectsOf, removeHalfStored } from '../payloads/store.ts';
 import { type AlgorithmAttempt, executionsOf, leftAttempts, noteOver, readEngineJob } from './algorithm-attempts.ts';
 import { createBackends } from './backends.ts';
@@ -51,7 +53,15 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   const stop = new AbortController();
   const leave = new AbortController();
   const cancel = new AbortController();
-  const backends = createBackends({ spec, children: request.children, emit });
+  const backends = createBackends({
+    spec,
+    children: request.children,
+    emit,
+    makeDurable: (paths) => {
+      journal.commit();
+      return syncPaths([...journalFiles(spec.output), ...paths]);
+    },
+  });
   const compileCache = compileCacheDirectory(process.env);
   const hands: Hands = {
     spec,

@@ -1,10 +1,10 @@
 // The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend, JobSubmission, RunningJob } from '../../src/backends/backend.ts';
-import { type Batch, createBatch } from '../../src/backends/batch.ts';
+import { type Batch, type BatchOptions, createBatch } from '../../src/backends/batch.ts';
 import { slurm } from '../../src/backends/slurm.ts';
 import type { BatchSpec, SlurmSite } from '../../src/domain/calibration.ts';
 import type { CafEvent } from '../../src/domain/event.ts';
@@ -49,7 +49,7 @@ afterEach(async () => {
   await rig.cleanUp();
 });
 
-function newBatch(): Batch<SlurmSite> {
+function newBatch(given: Partial<BatchOptions<SlurmSite>> = {}): Batch<SlurmSite> {
   const batch = createBatch({
     engine: slurm,
     spool: join(rig.directory, '.batch'),
@@ -58,6 +58,7 @@ function newBatch(): Batch<SlurmSite> {
     settleMs: SPEC.settleMs,
     emit: (event) => events.push(event),
     env: fake.env,
+    ...given,
   });
   batches.push(batch);
   return batch;
@@ -75,6 +76,25 @@ describe('submission', () => {
     expect(callsOf('sbatch')).toHaveLength(1);
     expect(fake.calls.filter(([name]) => name === 'sacct' || name === 'scancel')).toEqual([]);
     expect(await jobs[59]?.started).toEqual({ engine: 'slurm', id: '1_59' });
+  });
+
+  it('puts an array on the disk before the engine hears of it, and does not submit it when that cannot be', async () => {
+    const seen: { names: readonly string[]; submissions: number }[] = [];
+    let disk: Error | null = null;
+    const makeDurable = async (paths: readonly string[]) => {
+      seen.push({ names: paths.map((path) => basename(path)), submissions: callsOf('sbatch').length });
+      if (disk !== null) throw disk;
+    };
+    const backend = newBatch({ makeDurable }).backend(SPEC, SITE);
+    expect(await backend.submit(rig.shell('exit 0')).ended).toMatchObject({ how: 'exited', code: 0 });
+    const array = expect.stringMatching(/^[0-9a-f]{10}$/);
+    expect(seen).toEqual([{ names: ['array.json', 'script', 'tasks', array, '.batch'], submissions: 0 }]);
+    disk = new Error('no space left');
+    expect(await backend.submit(rig.shell('exit 0')).ended).toEqual({
+      how: 'not-started',
+      message: 'its array job could not be written: no space left',
+    });
+    expect(callsOf('sbatch')).toHaveLength(1);
   });
 
   it('keeps arrays below the limits of the engine and of the user', async () => {
