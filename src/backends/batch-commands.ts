@@ -8,10 +8,11 @@ const QUERY_TIMEOUT_MS = 60_000;
 const BASE = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL'];
 /** Names or arrays in one question about the past. */
 const ASKED_AT_ONCE = 100;
+const MAX_WARNING = 500;
 
 export interface Commands {
   /** `answerFile`: see pathsOf. */
-  submit(argv: readonly string[], answerFile: string): Promise<SubmitAnswer>;
+  submit(argv: readonly string[], answerFile: string): Promise<SubmitAnswer & { readonly warnings: readonly string[] }>;
   queue(): Promise<EngineAnswer>;
   /** Null also where the engine keeps no history, or does not tell it. */
   history(
@@ -44,7 +45,7 @@ export function createCommands(engine: Omit<BatchEngine<never>, 'submit'>, proce
       const result = await runCommand(argv, { env, timeoutMs: SUBMIT_TIMEOUT_MS, stdoutFile: answerFile });
       const answer = engine.readSubmit(result);
       note(result, argv, answer.how === 'accepted' ? answer : null);
-      return answer;
+      return { ...answer, warnings: answer.how === 'accepted' ? warningsIn(result.stderr) : [] };
     },
     queue: () => ask(engine.queue(user), engine.readQueue),
     async history(wanted) {
@@ -82,6 +83,19 @@ export function environmentFor(engine: Pick<BatchEngine, 'needs'>, processEnv: N
     LOGNAME: username,
     ...Object.fromEntries(Object.entries(processEnv).filter(([name]) => isNeeded(name))),
   };
+}
+
+/** What a command that has done its work warns of: an option that it did not know and left out, for instance. Each in one line, with what follows it. */
+export function warningsIn(stderr: string): readonly string[] {
+  const warnings: string[] = [];
+  let isOpen = false;
+  for (const line of stderr.split('\n').map((text) => text.trim())) {
+    const begins = /^(?:[\w.-]+: )?warning: *(.*)$/i.exec(line)?.[1];
+    if (begins !== undefined) warnings.push(begins);
+    else if (isOpen && line !== '') warnings.push(`${warnings.pop() ?? ''} ${line}`);
+    isOpen = (isOpen || begins !== undefined) && line !== '';
+  }
+  return warnings.map((text) => text.slice(0, MAX_WARNING));
 }
 
 /** For people, in one line. */

@@ -8,6 +8,8 @@ export interface Notices {
   asked(trouble: string | null, tasks: Iterable<BatchTask>): void;
   /** After each submission. */
   submitted(trouble: string | null): void;
+  /** What the engine says beside taking a job. */
+  warned(warning: string): void;
 }
 
 /** A single failed query is nothing: controllers are busy. */
@@ -18,6 +20,7 @@ export function createNotices(engine: string, emit: Emit): Notices {
   let isTold = false;
   let toldOfSubmission: string | null = null;
   const toldOf = new Set<string>();
+  const warnedOf = new Set<string>();
 
   function tellOfWaiting(tasks: Iterable<BatchTask>): void {
     const waiting = new Map<string, Notice & { readonly ids: string[] }>();
@@ -65,6 +68,11 @@ export function createNotices(engine: string, emit: Emit): Notices {
         });
       }
       toldOfSubmission = trouble;
+    },
+    warned(warning) {
+      if (warnedOf.has(warning)) return;
+      warnedOf.add(warning);
+      emit({ type: 'warning', code: 'CAF_ENGINE', message: `${engine} took the jobs, but warns: ${warning}` });
     },
   };
 }

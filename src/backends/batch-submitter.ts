@@ -29,6 +29,8 @@ export interface SubmitterOptions<Site> {
   readonly makeDurable: (paths: readonly string[]) => Promise<void>;
   /** Told when the engine takes no jobs, in words; null = it does again. */
   readonly onTrouble: (message: string | null) => void;
+  /** Told what the engine warned of while it took an array. */
+  readonly onWarning: (warning: string) => void;
   readonly onAccepted: (directory: string, tasks: readonly BatchTask[]) => void;
 }
 
@@ -71,6 +73,7 @@ export function createSubmitter<Site>({
   spool,
   makeDurable,
   onTrouble,
+  onWarning,
   onAccepted,
 }: SubmitterOptions<Site>): Submitter<Site> {
   const groups = new Map<string, Group<Site>>();
@@ -167,6 +170,8 @@ export function createSubmitter<Site>({
     switch (answer.how) {
       case 'accepted':
         onTrouble(null);
+        // Said of the next array, it is the same warning.
+        for (const warning of answer.warnings) onWarning(warning.replaceAll(spooled.directory, '...'));
         chunkLimit *= 2;
         accept(key, spooled, answer.id, tasks);
         return true;

@@ -67,6 +67,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     spool,
     makeDurable: makeDurable ?? (() => Promise.resolve()),
     onTrouble: notices.submitted,
+    onWarning: notices.warned,
     onAccepted: (directory, tasks) => {
       arrays.set(directory, tasks);
       sendCancels();

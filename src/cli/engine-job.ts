@@ -12,8 +12,12 @@ export type Found =
   | { readonly is: 'unknown' };
 
 /** `answerFile`: absolute path of a file for what the engine says. */
-export const submitJob = (engine: NamedEngine, argv: Argv, answerFile: string, env: NodeJS.ProcessEnv): Promise<SubmitAnswer> =>
-  createCommands(engine, env).submit(argv, answerFile);
+export const submitJob = (
+  engine: NamedEngine,
+  argv: Argv,
+  answerFile: string,
+  env: NodeJS.ProcessEnv,
+): Promise<SubmitAnswer & { readonly warnings: readonly string[] }> => createCommands(engine, env).submit(argv, answerFile);
 
 /** By its id, or by its name where the answer that had the id was lost. */
 export async function findJob(engine: NamedEngine, { id, name }: Submission, env: NodeJS.ProcessEnv): Promise<Found> {

@@ -16,6 +16,8 @@ import { unreachable } from '../domain/result.ts';
 import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { actorHere } from '../host/actor.ts';
 import { shortPath } from '../report/error-text.ts';
+import { styleFor } from '../report/style.ts';
+import { oneLine } from '../report/text.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { SubmitOptions } from './commands/submit.ts';
 import { drawFollowing } from './draw-following.ts';
@@ -126,6 +128,8 @@ async function submit(
     case 'accepted': {
       const accepted = { ...submission, id: answer.id };
       recordSubmission(results, accepted);
+      const { mark } = styleFor(io.stderr, io.env);
+      for (const warning of answer.warnings) io.stderr.write(`${mark('warning')} ${engine} took the job, but warns: ${oneLine(warning)}\n`);
       return accepted;
     }
     case 'refused':

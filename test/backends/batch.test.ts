@@ -69,6 +69,16 @@ const callsOf = (command: string) => fake.calls.filter(([name]) => name === comm
 const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
 
 describe('submission', () => {
+  it('tells once what the engine warns of while it takes jobs', async () => {
+    const backend = newBackend();
+    fake.fault('warns');
+    for (let i = 0; i < 2; i += 1) await endsOf([backend.submit(rig.shell('exit 0'))]);
+    expect(callsOf('sbatch').filter(([, first]) => first !== '--version')).toHaveLength(2);
+    expect(events).toEqual([
+      { type: 'warning', code: 'CAF_ENGINE', message: "slurm took the jobs, but warns: can't honor --ntasks-per-node set to 4" },
+    ]);
+  });
+
   it('makes one array of all jobs of one moment, and asks for none of them alone', async () => {
     const backend = newBackend();
     const jobs = Array.from({ length: 60 }, (_, i) => backend.submit(rig.shell(`echo ${i}; exit 0`)));

@@ -130,6 +130,20 @@ export default defineConfig({
     expect(existsSync(join(there, '.batch'))).toBe(false);
   });
 
+  it('shows what condor_submit warns of, once', async () => {
+    const { directory, open } = project(2);
+    open();
+    const config = join(directory, 'caf.config.ts');
+    const text = readFileSync(config, 'utf8').replace(
+      "pollInterval: '1 s'",
+      "pollInterval: '1 s', maxArray: 1, lines: ['requst_gpus = 1']",
+    );
+    writeFileSync(config, text);
+    const { exitCode, stderr } = await caf('run', directory);
+    expect(exitCode, stderr).toBe(0);
+    expect(stderr.match(/.*warns.*/g)).toEqual([expect.stringMatching(/the line 'requst_gpus = 1' was unused by condor_submit/)]);
+  });
+
   it('adopts its jobs after caf was killed, and starts none twice, as the history of the pool shows', async () => {
     const { directory, name, begun, open } = project(8);
     const first = start(directory);

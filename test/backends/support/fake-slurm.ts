@@ -37,6 +37,8 @@ export type Fault =
   | 'submit-unclear'
   /** squeue knows nothing that has ended, and sacct does. */
   | 'forgets'
+  /** sbatch takes the job, and warns of something. */
+  | 'warns'
   /** Neither of them does. */
   | 'forgets-all'
   /** Nothing is started. */
@@ -166,7 +168,8 @@ export async function startFakeSlurm({ minuteMs = 60_000, maxArray = 1001 } = {}
       setImmediate(startTasks);
       if (fault === 'submit-unclear')
         return { stderr: 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n', code: 1 };
-      return { stdout: `${array}\n` };
+      const warning = "sbatch: Warning: can't honor --ntasks-per-node set to 4\n";
+      return { stdout: `${array}\n`, ...(fault === 'warns' ? { stderr: warning } : {}) };
     },
     squeue() {
       const forgets = fault === 'forgets' || fault === 'forgets-all';
