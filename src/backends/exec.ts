@@ -1,6 +1,5 @@
 // The one door to execa: short commands whose output is read, of engines, containers and probes. Jobs never go through here.
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { execa } from 'execa';
 
 export interface CommandResult {
   /** How it ended; `missing` = there is no such program on PATH. */
@@ -21,6 +20,7 @@ export interface CommandOptions {
 /** An argument vector, never a shell string. Never rejects: how it ended is part of the answer. */
 export async function runCommand([program = '', ...rest]: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { env = process.env, timeoutMs = 10_000, stdoutFile } = options;
+  const { execa } = await import('execa');
   const fd = stdoutFile === undefined ? null : openSync(stdoutFile, 'w');
   const running = execa(program, rest, {
     env,

@@ -1,5 +1,5 @@
 // Reads a collector's result.json: what a program or caf's own child wrote, complete or not, in bounded size.
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ALGORITHM_RESULTS } from '../domain/calibration.ts';
 import type { ResultFile } from '../worker/contract.ts';
 
@@ -16,6 +16,8 @@ const SHOWN_BYTES = 80;
 export function readResult(path: string, token: string): ReadResult {
   let fd: number;
   try {
+    // Most programs write none: looking is ten times cheaper than the error of opening what is not there.
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return { state: 'absent' };
     // A pipe must not block caf, a link must not lead it elsewhere.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
