@@ -1,4 +1,4 @@
-// Five suites: unit (seconds), whole (the real caf in temporary directories), crash (kills it, hundreds of times), engines (real batch engines), faults (breaks them).
+// Five suites: unit (seconds), whole (the real caf in temporary directories, and what starts hundreds of processes), crash (kills it, hundreds of times), engines (real batch engines), faults (breaks them).
 import { defineConfig } from 'vitest/config';
 
 const suite = (name: string, include: readonly string[], exclude: readonly string[], more: object = {}) => ({
@@ -14,7 +14,13 @@ const ENGINES = {
   hookTimeout: 900_000,
 };
 
-const SLOW = ['test/whole/**', 'test/examples/**', 'test/crash/**', 'test/engines/**'];
+/** They start hundreds of processes. */
+const MANY_PROCESSES = [
+  'test/backends/batch.test.ts',
+  'test/runners/engine-algorithms-runner.test.ts',
+  'test/worker/strategy-vectors.test.ts',
+];
+const SLOW = ['test/whole/**', 'test/examples/**', 'test/crash/**', 'test/engines/**', ...MANY_PROCESSES];
 
 export default defineConfig({
   resolve: { alias: { 'calibration-framework': new URL('./src/index.ts', import.meta.url).pathname } },
@@ -23,7 +29,10 @@ export default defineConfig({
     testTimeout: 30_000,
     projects: [
       suite('unit', ['test/**/*.test.ts'], SLOW),
-      suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts'], [], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts', ...MANY_PROCESSES], [], {
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+      }),
       suite('crash', ['test/crash/**/*.test.ts'], [], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
       // One engine of each kind: files take turns.
       suite('engines', ['test/engines/**/*.test.ts'], ['test/engines/faults-*'], { ...ENGINES, fileParallelism: false }),
