@@ -9,6 +9,8 @@ export interface JobSubmission extends JobKey {
   /** Absolute working directory of this attempt; stdout and stderr are written there. */
   readonly directory: string;
   readonly resources: Resources;
+  /** True of the job of an algorithm, which is none of the collections' jobs. */
+  readonly isAlgorithm?: boolean;
   readonly task: /** Spawned directly. `env` and `ownEnv` are complete: nothing else is inherited. */
     | {
         readonly kind: 'program';

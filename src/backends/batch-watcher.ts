@@ -30,6 +30,8 @@ export interface WatcherOptions {
   readonly settleMs: number;
   /** After each query, or failed query. */
   readonly onAnswer: (answer: readonly EngineTask[] | null) => void;
+  /** After its log has told of tasks. */
+  readonly onLog: () => void;
 }
 
 export interface Watcher {
@@ -70,7 +72,7 @@ const isMoreWanted = (task: BatchTask): boolean => isCodeWanted(task) || isNameW
 /** Nothing that comes later can change these. */
 const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !== 'signalled';
 
-export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: WatcherOptions): Watcher {
+export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, onLog }: WatcherOptions): Watcher {
   const live = new Map<BatchTask, { readonly array: LiveArray | null; readonly since: number; lookedAt: number }>();
   const arrays = new Map<LiveArray, number>();
   /** For engines that write down what happens. */
@@ -181,6 +183,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer }: 
       if (state.state === 'ended') ended(task, state.end, now);
       else if (state.state !== 'queued' && state.state !== 'running') wish();
     }
+    onLog();
   }
 
   // ---------------------------------------------------------------------------------------------------------------- queue

@@ -6,6 +6,7 @@ import type { Emit } from '../domain/event.ts';
 import { isEngineJob } from '../domain/job.ts';
 import { ENDED_FILE, JOB_FILE, STARTED_FILE } from '../worker/contract.ts';
 import type { Backend, JobSubmission, RunningJob } from './backend.ts';
+import { createCensus } from './batch-census.ts';
 import { createCommands } from './batch-commands.ts';
 import { createNotices } from './batch-notices.ts';
 import { moduleLines } from './batch-script.ts';
@@ -53,12 +54,17 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
   const { engine, spool, collector, compileCache, pollMs, settleMs, emit, makeDurable, env = process.env } = options;
   const commands = createCommands(engine, env);
   const notices = createNotices(engine.name, emit);
+  const census = createCensus(engine.name, emit);
   const watcher = createWatcher({
     engine,
     commands,
     pollMs,
     settleMs,
-    onAnswer: (answer) => notices.asked(answer === null ? commands.trouble() : null, watcher.tasks()),
+    onAnswer(answer) {
+      notices.asked(answer === null ? commands.trouble() : null, watcher.tasks());
+      census.changed();
+    },
+    onLog: () => census.changed(),
   });
   const submitter = createSubmitter({
     engine,
@@ -88,13 +94,13 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     return room;
   };
 
-  const taskOf = (submission: JobSubmission, owner: object): BatchTask =>
-    createTask({
+  const taskOf = (submission: JobSubmission, owner: object): BatchTask => {
+    const task = createTask({
       engine: engine.name,
       submission,
       owner,
       maxLogBytes: MAX_LOG_BYTES,
-      onCancel(task) {
+      onCancel() {
         if (submitter.withdraw(task)) {
           task.finish({ how: 'cancelled', usage: { seconds: 0, maxRssBytes: null } });
           return;
@@ -102,8 +108,14 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
         toCancel.add(task);
         sendCancels();
       },
-      onOver: (task) => toCancel.delete(task),
+      onOver() {
+        toCancel.delete(task);
+        census.changed();
+      },
     });
+    census.add(task);
+    return task;
+  };
 
   // --------------------------------------------------------------------------------------------------------------- cancel
 
@@ -223,6 +235,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
       const submitted = submitter.close();
       watcher.close();
       await submitted;
+      census.close();
       for (const [directory, tasks] of arrays) if (tasks.every(({ isOver }) => isOver)) removeArray(directory);
       removeIfEmpty(spool);
     },

@@ -20,6 +20,20 @@ export interface JobCounts {
   readonly reused: number;
 }
 
+/** What a batch engine says of the jobs that caf has given to it, or is about to. */
+export interface EngineCounts {
+  /** Name of the engine. */
+  readonly engine: string;
+  /** Not yet, or not any more, at work. */
+  readonly queued: number;
+  /** Wait until somebody releases them. */
+  readonly held: number;
+  /** Have begun, and are stopped for the moment. */
+  readonly suspended: number;
+  /** The engine's word for why most of those in the queue wait; null = it says none. */
+  readonly reason: string | null;
+}
+
 type InCalibration = { readonly calibration: string };
 type InIteration = InCalibration & { readonly iteration: number };
 type InAlgorithm = InIteration & { readonly algorithm: string };
@@ -88,6 +102,7 @@ export type CafEvent =
       readonly entries: number;
       readonly bytes: number;
     })
+  | JobsSeen
   | (JobKey & { readonly type: 'job.started'; readonly attempt: number; readonly directory: string; readonly adopted: boolean })
   /** An attempt failed and another follows. */
   | (JobKey & { readonly type: 'job.retried'; readonly attempt: number; readonly outcome: AttemptOutcome; readonly directory: string })
@@ -119,6 +134,14 @@ export type CafEvent =
       readonly calibration?: string;
       readonly iteration?: number;
     };
+
+/** Where the jobs of an iteration are on their engine has changed; small changes are told together. Those that are over are none of them. */
+export interface JobsSeen extends InIteration, EngineCounts {
+  readonly type: 'jobs.seen';
+  readonly running: number;
+  /** Where the job of the algorithm is that is done on the engine; null = there is none. */
+  readonly algorithm: 'running' | 'queued' | 'held' | 'suspended' | null;
+}
 
 /** An event with its time, as every consumer gets it. */
 export type TimedEvent = CafEvent & { readonly at: string };

@@ -1,6 +1,6 @@
 // What is known of a campaign while it runs: a pure fold of events, cheap enough for every one of 100,000 jobs.
 import type { CalibrationState } from '../domain/calibration.ts';
-import type { CafEvent, ErrorText, TimedEvent } from '../domain/event.ts';
+import type { CafEvent, EngineCounts, ErrorText, JobsSeen, TimedEvent } from '../domain/event.ts';
 import type { AttemptOutcome } from '../domain/job.ts';
 import { unreachable } from '../domain/result.ts';
 
@@ -37,6 +37,10 @@ export interface Row {
   readonly iterations: number;
   /** Of the current iteration. */
   readonly jobs: { readonly total: number; readonly succeeded: number; readonly failed: number; readonly running: number };
+  /** What the engine has said of the jobs of the current iteration; null = they are on none. */
+  readonly engine: EngineCounts | null;
+  /** Where the engine has the job of the algorithm; null = it is on none. */
+  readonly algorithmPlace: JobsSeen['algorithm'];
   /** Over all iterations, those kept from earlier invocations too. */
   readonly jobsDone: number;
   readonly algorithm: { readonly name: string; readonly directory: string; readonly executions: number } | null;
@@ -145,6 +149,8 @@ function newRow(calibration: Pick<Row, 'name' | 'dependsOn' | 'maxIterations' | 
     iteration: 0,
     iterations: 0,
     jobs: NO_JOBS,
+    engine: null,
+    algorithmPlace: null,
     jobsDone: 0,
     algorithm: null,
     payloads: 0,
@@ -176,10 +182,19 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
         payloads: event.payloads,
         seconds: event.seconds,
         jobs: { ...jobs, running: 0 },
+        engine: null,
         algorithm: null,
       };
     case 'calibration.failed':
-      return { ...row, state: 'failed', error: event.error, seconds: event.seconds, jobs: { ...jobs, running: 0 }, algorithm: null };
+      return {
+        ...row,
+        state: 'failed',
+        error: event.error,
+        seconds: event.seconds,
+        jobs: { ...jobs, running: 0 },
+        engine: null,
+        algorithm: null,
+      };
     case 'calibration.blocked':
       return { ...row, state: 'blocked', blockedBy: event.by };
     case 'iteration.started':
@@ -187,6 +202,8 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
         ...row,
         iteration: event.iteration,
         jobs: { ...NO_JOBS, total: event.jobs, succeeded: event.reused },
+        // The next ones go to the same place.
+        engine: row.engine === null ? null : { ...row.engine, queued: 0, held: 0, suspended: 0, reason: null },
         jobsDone: row.jobsDone + event.reused,
         algorithm: null,
         failedJobs: [],
@@ -194,12 +211,25 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
       };
     case 'iteration.committed':
       return { ...row, payloads: event.payloads, algorithm: null };
-    case 'job.started':
-      return { ...row, jobs: { ...jobs, running: jobs.running + 1 } };
+    case 'job.started': {
+      // What an engine has taken begins to run when the engine says so.
+      const running = row.engine === null ? jobs.running + 1 : jobs.running;
+      return { ...row, jobs: { ...jobs, running } };
+    }
+    case 'jobs.seen': {
+      if (event.iteration !== row.iteration) return row;
+      const { engine, queued, held, suspended, reason, running, algorithm } = event;
+      return {
+        ...row,
+        engine: { engine, queued, held, suspended, reason },
+        algorithmPlace: algorithm,
+        jobs: { ...jobs, running },
+      };
+    }
     case 'job.retried':
-      return { ...row, jobs: { ...jobs, running: oneLess(jobs.running) } };
+      return { ...row, jobs: { ...jobs, running: oneLess(row) } };
     case 'job.finished': {
-      const running = oneLess(jobs.running);
+      const running = oneLess(row);
       if (event.outcome.state === 'succeeded')
         return { ...row, jobs: { ...jobs, running, succeeded: jobs.succeeded + 1 }, jobsDone: row.jobsDone + 1 };
       if (event.outcome.state === 'cancelled') return { ...row, jobs: { ...jobs, running } };
@@ -212,7 +242,7 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
       };
     }
     case 'algorithm.started':
-      return { ...row, algorithm: { name: event.algorithm, directory: event.directory, executions: 0 } };
+      return { ...row, algorithmPlace: null, algorithm: { name: event.algorithm, directory: event.directory, executions: 0 } };
     case 'execution.finished':
       return row.algorithm === null ? row : { ...row, algorithm: { ...row.algorithm, executions: row.algorithm.executions + 1 } };
     case 'algorithm.finished': {
@@ -230,7 +260,9 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
   }
 }
 
-const oneLess = (n: number) => Math.max(n - 1, 0);
+/** Of jobs on an engine the next one may run already: the engine says how many do. */
+const oneLess = ({ jobs, engine }: Row) =>
+  Math.max(engine === null ? jobs.running - 1 : Math.min(jobs.running, jobs.total - jobs.succeeded - jobs.failed - 1), 0);
 
 export const isFinished = (row: Row): boolean => row.state === 'completed' || row.state === 'failed' || row.state === 'blocked';
 export const isActive = (row: Row): boolean => row.state !== null && !isFinished(row);

@@ -56,6 +56,11 @@ export function describeEvent(event: CafEvent): EventLine {
       const { calibration, iteration, collection, jobs, entries, bytes } = event;
       return change(`${calibration}/${iteration}/${collection} archived`, { jobs, entries, bytes });
     }
+    case 'jobs.seen': {
+      const { engine, running, queued, held, suspended, reason, algorithm } = event;
+      const some = { running, queued, held: held || null, suspended: suspended || null, reason, algorithm };
+      return detail(`${event.calibration}/${event.iteration} jobs on ${engine}`, some);
+    }
     case 'job.started':
       return detail(`${jobText(event)} ${event.adopted ? 'adopted' : 'started'}`, { attempt: event.attempt, directory: event.directory });
     case 'job.retried':

@@ -1,5 +1,6 @@
 // Draws the live board: permanent lines for what has ended, a window for what runs. Pure: the same board gives the same lines.
 import { type Board, isActive, isFinished, type Row } from './board.ts';
+import { placesText, someText, sumOfEngines } from './places.ts';
 import type { Mark, Style } from './style.ts';
 import { count, cutEnd, cutMiddle, displayWidth, durationText, oneLine, padEnd, padStart, spread } from './text.ts';
 
@@ -140,12 +141,20 @@ function cellText(row: Row, column: Column, { columns, now, style }: Canvas): st
     case 'count':
       return jobs.total > 0 ? `${jobs.succeeded + jobs.failed}/${jobs.total}` : '';
     case 'detail':
-      if (row.algorithm !== null) return row.algorithm.name + (row.algorithm.executions > 0 ? ` ${row.algorithm.executions} done` : '');
-      if (jobs.failed > 0) return `${jobs.failed} failed`;
-      return jobs.running > 0 ? `${jobs.running} running` : '';
+      if (row.algorithm !== null) return algorithmText(row, row.algorithm);
+      if (row.engine !== null)
+        return [someText(jobs.failed, 'failed'), placesText(jobs.running, { ...row.engine, reason: null })]
+          .filter((text) => text !== '')
+          .join(', ');
+      return jobs.failed > 0 ? `${jobs.failed} failed` : someText(jobs.running, 'running');
     case 'elapsed':
       return row.startedAt === null ? '' : durationText((now - row.startedAt) / 1000);
   }
+}
+
+function algorithmText({ algorithmPlace }: Row, { name, executions }: NonNullable<Row['algorithm']>): string {
+  const place = algorithmPlace === null || algorithmPlace === 'running' ? '' : ` ${algorithmPlace}`;
+  return `${name}${executions > 0 ? ` ${executions} done` : ''}${place}`;
 }
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -161,8 +170,9 @@ function drawTotals(board: Board, { columns, now, style }: Canvas): string {
   const done = board.rows.filter((row) => row.state === 'completed').length;
   const running = board.rows.reduce((sum, row) => sum + row.jobs.running, 0);
   const elapsed = board.startedAt === null ? '' : durationText((now - board.startedAt) / 1000);
-  const facts = [`${done} of ${board.rows.length} done`, running > 0 ? `${count(running, 'job')} running` : '', elapsed];
-  const left = facts.filter((fact) => fact !== '').join('   ');
+  const engine = sumOfEngines(board.rows.flatMap((row) => row.engine ?? []));
+  const jobsText = engine === null ? someText(running, running === 1 ? 'job running' : 'jobs running') : placesText(running, engine, 'job');
+  const left = [`${done} of ${board.rows.length} done`, jobsText, elapsed].filter((fact) => fact !== '').join('   ');
   const right = {
     running: '^C stops safely',
     stopping:

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { markOf } from './draw-graph.ts';
 import { drawHint, withCode } from './draw-summary.ts';
+import { placesText, someText } from './places.ts';
 import type { StatusDocument } from './status-model.ts';
 import type { Style } from './style.ts';
 import { count, cutEnd, cutMiddle, displayWidth, drawTable, durationText, oneLine } from './text.ts';
@@ -89,6 +90,9 @@ function cutKeepingMark(line: string, columns: number, style: Style): string {
   return mark + cutEnd(line.slice(space), columns - displayWidth(mark), style.ellipsis);
 }
 
+const placesOf = ({ running, engine }: CalibrationStatus['jobs']): string =>
+  engine === undefined ? someText(running, 'running') : placesText(running, { ...engine, engine: engine.name });
+
 function jobsText({ total, succeeded }: CalibrationStatus['jobs']): string {
   return total === 0 ? '-' : `${succeeded}/${total}`;
 }
@@ -96,7 +100,7 @@ function jobsText({ total, succeeded }: CalibrationStatus['jobs']): string {
 function detailText({ jobs, converged, state, error }: CalibrationStatus): string {
   const facts = [
     jobs.failed > 0 ? `${jobs.failed} failed` : '',
-    jobs.running > 0 ? `${jobs.running} running` : '',
+    placesOf(jobs),
     jobs.reused > 0 && state !== 'completed' ? `${jobs.reused} kept` : '',
     state === 'completed' && converged === false ? 'not converged' : '',
     jobs.failed === 0 && error !== null ? error.code : '',

@@ -123,7 +123,8 @@ async function createSink(path: string, onError: (error: Error) => void): Promis
 function levelOf(event: TimedEvent): Level {
   if (event.type === 'warning' || event.type === 'job.retried') return 'warn';
   // The many, without the text that describeEvent would make of them.
-  if (event.type === 'job.started' || (event.type === 'job.finished' && event.outcome.state !== 'failed')) return 'debug';
+  if (event.type === 'job.started' || event.type === 'jobs.seen' || (event.type === 'job.finished' && event.outcome.state !== 'failed'))
+    return 'debug';
   const { weight } = describeEvent(event);
   return weight === 'failure' ? 'error' : weight === 'detail' ? 'debug' : 'info';
 }

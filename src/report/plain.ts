@@ -1,5 +1,5 @@
 // The plain report, for files and pipes: one line per change, time first. Bounded: no line for each job that succeeds.
-import type { TimedEvent } from '../domain/event.ts';
+import type { JobsSeen, TimedEvent } from '../domain/event.ts';
 import { type Board, emptyBoard, foldBoard } from './board.ts';
 import { describeEvent } from './describe-event.ts';
 import type { Io } from './io.ts';
@@ -10,6 +10,7 @@ import { writeSummary } from './summary.ts';
 const FAILURE_LINES = 20;
 /** Below this many jobs, progress is not worth a line. */
 const MANY_JOBS = 20;
+const PLACES = ['running', 'queued', 'held', 'suspended'] as const;
 
 export function createPlainReport(io: Io, options: ReportOptions): Report {
   let board: Board = emptyBoard;
@@ -25,10 +26,20 @@ export function createPlainReport(io: Io, options: ReportOptions): Report {
   };
 }
 
-/** Lines for an event, without its time: changes, the first failures, and every tenth of the jobs. */
+/** Lines for an event, without its time: changes, the first failures, every tenth of the jobs, and the first that are seen in a place of their engine. */
 function createProgress(): (event: TimedEvent, board: Board) => string[] {
   const counted = new Map<string, { failures: number; tenths: number }>();
+  const seen = new Set<string>();
+  /** A few in an iteration, however often jobs come and go. */
+  const firstSeen = (event: JobsSeen): string[] => {
+    const some = [...PLACES.filter((place) => event[place] > 0), ...(event.algorithm === null ? [] : [`algorithm ${event.algorithm}`])];
+    const places = some.map((place) => `${event.calibration}/${event.iteration} ${place}`);
+    const isNew = places.some((place) => !seen.has(place));
+    for (const place of places) seen.add(place);
+    return isNew ? [describeEvent(event).text] : [];
+  };
   return (event, board) => {
+    if (event.type === 'jobs.seen') return firstSeen(event);
     if (event.type !== 'job.finished' && event.type !== 'job.retried') {
       const { weight, text } = describeEvent(withoutObviousReason(event));
       return weight === 'detail' ? [] : [text];
@@ -48,7 +59,8 @@ function createProgress(): (event: TimedEvent, board: Board) => string[] {
     const tenths = Math.floor((10 * ended) / row.jobs.total);
     if (tenths > counts.tenths) {
       counts.tenths = tenths;
-      lines.push(`${key} jobs=${ended}/${row.jobs.total} failed=${row.jobs.failed}`);
+      const places = row.engine === null ? '' : ` running=${row.jobs.running} queued=${row.engine.queued}`;
+      lines.push(`${key} jobs=${ended}/${row.jobs.total} failed=${row.jobs.failed}${places}`);
     }
     return lines;
   };

@@ -1,8 +1,9 @@
 // The document of `caf status --json`, made from what the journal knows; the text table is drawn from it too.
 import { type JournalReader, type ObservedSnapshot, openJournalForReading } from '../database/journal-reader.ts';
 import type { AlgorithmSnapshot, CalibrationSnapshot, IterationSnapshot } from '../database/journal-status.ts';
+import { readSeenJobs } from '../database/seen-jobs.ts';
 import type { CalibrationState, Checkpoint } from '../domain/calibration.ts';
-import type { ErrorText, JobCounts } from '../domain/event.ts';
+import type { ErrorText, JobCounts, JobsSeen } from '../domain/event.ts';
 
 export type CampaignState = 'completed' | 'failed' | 'running' | 'interrupted';
 
@@ -32,6 +33,19 @@ export interface StatusDocument {
   } | null;
 }
 
+/** `running`: at work; where an engine has them, as it said last. All that is neither at work nor over is `queued`. */
+export interface StatusJobs extends JobCounts {
+  /** Of those queued, what the engine says; only there while an engine has some. */
+  readonly engine?: {
+    readonly name: string;
+    /** Given to the engine, or about to be. */
+    readonly queued: number;
+    readonly held: number;
+    readonly suspended: number;
+    readonly reason: string | null;
+  };
+}
+
 export interface StatusCalibration {
   readonly name: string;
   readonly state: CalibrationState;
@@ -40,7 +54,7 @@ export interface StatusCalibration {
   readonly iteration: number;
   readonly converged: boolean | null;
   /** Of the current or last iteration. */
-  readonly jobs: JobCounts;
+  readonly jobs: StatusJobs;
   readonly iterations: readonly StatusIteration[];
   /** Relative to the results directory; null until completed. */
   readonly localdb: string | null;
@@ -54,33 +68,36 @@ export interface StatusCalibration {
 
 export interface StatusIteration {
   readonly iteration: number;
-  readonly jobs: JobCounts;
+  readonly jobs: StatusJobs;
   readonly algorithms: readonly AlgorithmSnapshot[];
   /** Null: not committed. */
   readonly outcome: 'ok' | 'iterate' | 'failed' | null;
   readonly versionId: string | null;
 }
 
-const NO_JOBS: JobCounts = { total: 0, succeeded: 0, failed: 0, running: 0, queued: 0, reused: 0 };
+const NO_JOBS: StatusJobs = { total: 0, succeeded: 0, failed: 0, running: 0, queued: 0, reused: 0 };
 
 /** Opens, reads once and closes. Errors: those of openJournalForReading. */
 export function readStatus(directory: string): StatusDocument {
   const reader: JournalReader = openJournalForReading(directory);
   try {
-    return describeStatus(reader.status());
+    return describeStatus(reader.status(), readSeenJobs(directory));
   } finally {
     reader.close();
   }
 }
 
-export function describeStatus(snapshot: ObservedSnapshot): StatusDocument {
+/** `seen`: where engines have jobs. */
+export function describeStatus(snapshot: ObservedSnapshot, seen: readonly JobsSeen[] = []): StatusDocument {
   const state = judgeState(snapshot);
   const { invocation, owner } = snapshot;
   const isRunning = state === 'running';
   return {
     v: 1,
     state,
-    calibrations: snapshot.calibrations.map((calibration) => describeCalibration(calibration, isRunning ? snapshot.observedAt : null)),
+    calibrations: snapshot.calibrations.map((calibration) =>
+      describeCalibration(calibration, isRunning ? snapshot.observedAt : null, seen),
+    ),
     invocation:
       invocation === null
         ? null
@@ -122,8 +139,10 @@ export function judgeState({ invocation, owner, ownerAlive, calibrations }: Obse
   return planned.some(({ state }) => state === 'failed' || state === 'blocked') ? 'failed' : 'interrupted';
 }
 
-function describeCalibration(calibration: CalibrationSnapshot, now: string | null): StatusCalibration {
-  const current = calibration.iterations.find(({ iteration }) => iteration === calibration.iteration);
+function describeCalibration(calibration: CalibrationSnapshot, now: string | null, seen: readonly JobsSeen[]): StatusCalibration {
+  const own = seen.filter(({ calibration: name }) => name === calibration.calibration);
+  const iterations = calibration.iterations.map((iteration) => describeIteration(iteration, own));
+  const current = iterations.find(({ iteration }) => iteration === calibration.iteration);
   return {
     name: calibration.calibration,
     state: calibration.state,
@@ -131,7 +150,7 @@ function describeCalibration(calibration: CalibrationSnapshot, now: string | nul
     iteration: calibration.iteration,
     converged: calibration.converged,
     jobs: current?.jobs ?? NO_JOBS,
-    iterations: calibration.iterations.map(describeIteration),
+    iterations,
     localdb: calibration.state === 'completed' && calibration.result !== null ? `${calibration.calibration}/localdb` : null,
     error: calibration.error,
     reason: calibration.reason,
@@ -140,13 +159,25 @@ function describeCalibration(calibration: CalibrationSnapshot, now: string | nul
   };
 }
 
-const describeIteration = ({ iteration, jobs, algorithms, outcome, version }: IterationSnapshot): StatusIteration => ({
+const describeIteration = (
+  { iteration, jobs, algorithms, outcome, version }: IterationSnapshot,
+  seen: readonly JobsSeen[],
+): StatusIteration => ({
   iteration,
-  jobs,
+  jobs: jobsOn(jobs, seen.find((each) => each.iteration === iteration) ?? null),
   algorithms,
   outcome,
   versionId: version?.versionId ?? null,
 });
+
+/** The journal knows what was begun and what is over; how much of the rest is at work, only the engine does. What it said is older than the journal. */
+function jobsOn(jobs: JobCounts, seen: JobsSeen | null): StatusJobs {
+  if (seen === null || jobs.running === 0) return jobs;
+  const running = Math.min(jobs.running, seen.running);
+  const queued = jobs.queued + jobs.running - running;
+  const { engine: name, held, suspended, reason } = seen;
+  return { ...jobs, running, queued, engine: { name, queued: Math.min(seen.queued, queued), held, suspended, reason } };
+}
 
 /** Never negative, whatever the clocks did. */
 function secondsBetween(from: string, to: string | null): number | null {

@@ -165,6 +165,7 @@ function submissionOf({ entry, compileCache }: EngineAlgorithmsRunnerOptions, at
     token: file.token,
     directory,
     resources: file.resources,
+    isAlgorithm: true,
     task: {
       kind: 'program',
       argv: [...entry.job, directory, entry.child],

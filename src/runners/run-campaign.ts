@@ -6,6 +6,7 @@ import { createActor } from 'xstate';
 import { spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import { journalFiles } from '../database/journal-open.ts';
+import { createSeenJobs } from '../database/seen-jobs.ts';
 import type { AlgorithmsRunner } from '../domain/algorithms-runner.ts';
 import { type BackendSpec, type CampaignSpec, engineOfAlgorithms } from '../domain/calibration.ts';
 import type { CafEvent, Emit } from '../domain/event.ts';
@@ -48,7 +49,12 @@ const ALGORITHM_RETRIES = 2;
 
 /** Runs the plan to its end. Everything finished is in the journal whatever happens. */
 export async function runCampaign(request: CampaignRequest): Promise<CampaignOutput> {
-  const { spec, plan, journal, emit } = request;
+  const { spec, plan, journal } = request;
+  const seenJobs = createSeenJobs(spec.output);
+  const emit: Emit = (event) => {
+    if (event.type === 'jobs.seen') seenJobs.note(event);
+    request.emit(event);
+  };
   const began = process.hrtime.bigint();
   const stop = new AbortController();
   const leave = new AbortController();

@@ -7,7 +7,7 @@ import type { Backend, JobSubmission, RunningJob } from '../../src/backends/back
 import { type Batch, type BatchOptions, createBatch } from '../../src/backends/batch.ts';
 import { slurm } from '../../src/backends/slurm.ts';
 import type { BatchSpec, SlurmSite } from '../../src/domain/calibration.ts';
-import type { CafEvent } from '../../src/domain/event.ts';
+import type { CafEvent, JobsSeen } from '../../src/domain/event.ts';
 import { type FakeSlurm, startFakeSlurm } from './support/fake-slurm.ts';
 import { createRig, ENV, RESOURCES, type Rig, until } from './support/rig.ts';
 
@@ -65,6 +65,7 @@ function newBatch(given: Partial<BatchOptions<SlurmSite>> = {}): Batch<SlurmSite
 }
 const newBackend = (spec: Partial<BatchSpec> = {}, site: Partial<SlurmSite> = {}): Backend =>
   newBatch().backend({ ...SPEC, ...spec }, { ...SITE, ...site });
+const warnings = () => events.filter(({ type }) => type === 'warning');
 const callsOf = (command: string) => fake.calls.filter(([name]) => name === command);
 const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
 
@@ -74,7 +75,7 @@ describe('submission', () => {
     fake.fault('warns');
     for (let i = 0; i < 2; i += 1) await endsOf([backend.submit(rig.shell('exit 0'))]);
     expect(callsOf('sbatch').filter(([, first]) => first !== '--version')).toHaveLength(2);
-    expect(events).toEqual([
+    expect(warnings()).toEqual([
       { type: 'warning', code: 'CAF_ENGINE', message: "slurm took the jobs, but warns: can't honor --ntasks-per-node set to 4" },
     ]);
   });
@@ -321,8 +322,8 @@ describe('how a job ends', () => {
     const job = newBackend().submit(rig.shell('exit 0'));
     await job.started;
     fake.become(0, 'PENDING', 'JobHeldAdmin');
-    await until(() => events.length > 0);
-    expect(events).toEqual([
+    await until(() => warnings().length > 0);
+    expect(warnings()).toEqual([
       {
         type: 'warning',
         code: 'CAF_ENGINE',
@@ -340,8 +341,8 @@ describe('how a job ends', () => {
     const job = newBackend().submit(rig.shell('exit 0'));
     await job.started;
     fake.become(0, 'SUSPENDED', 'None');
-    await until(() => events.length > 0);
-    expect(events).toMatchObject([
+    await until(() => warnings().length > 0);
+    expect(warnings()).toMatchObject([
       {
         type: 'warning',
         message: 'the job 1_0 is suspended on slurm',
@@ -389,6 +390,47 @@ describe('cancel', () => {
     fake.fault(null);
     await cancelled;
     expect(await running.ended).toMatchObject({ how: 'cancelled' });
+  });
+});
+
+describe('where jobs are', () => {
+  const seen = () => events.flatMap((event) => (event.type === 'jobs.seen' ? [event] : []));
+  const placesOf = (event: JobsSeen | undefined) =>
+    event === undefined ? '' : [event.running, event.queued, event.held, event.suspended].join(' ');
+
+  it('is told from the one query: who waits and why, runs, is held or suspended, and that nobody is left', async () => {
+    fake.fault('full');
+    const backend = newBackend();
+    const jobs = ['one', 'two', 'three'].map(() => rig.shell('while [ ! -e go ]; do sleep 0.02; done'));
+    const running = jobs.map((job) => backend.submit(job));
+    await until(() => fake.tasks.length === 3);
+    fake.become(0, 'PENDING', 'JobHeldUser');
+    fake.become(1, 'SUSPENDED', 'None');
+    fake.become(2, 'PENDING', 'Priority');
+    await until(() => placesOf(seen().at(-1)) === '0 1 1 1');
+    expect(seen().at(-1)).toMatchObject({ engine: 'slurm', calibration: 'cal', iteration: 0, reason: 'Priority', algorithm: null });
+    fake.fault(null);
+    for (const task of [0, 1, 2]) fake.become(task, 'PENDING', 'None');
+    await until(() => placesOf(seen().at(-1)) === '3 0 0 0');
+    const queries = callsOf('squeue').length;
+    for (const { directory } of jobs) writeFileSync(join(directory, 'go'), '');
+    await endsOf(running);
+    await until(() => placesOf(seen().at(-1)) === '0 0 0 0');
+    // Before the first of them was taken, all were told to wait.
+    expect(placesOf(seen()[0])).toBe('0 3 0 0');
+    expect(callsOf('squeue').length - queries).toBeLessThan(5);
+    expect(callsOf('scontrol')).toHaveLength(1);
+  });
+
+  it('is told of the job of an algorithm by itself, and at the end of what is left in the engine', async () => {
+    const batch = newBatch();
+    const backend = batch.backend(SPEC, SITE);
+    const job = rig.shell('echo up; exec sleep 1000');
+    backend.submit({ ...job, isAlgorithm: true });
+    await rig.appears(job, 'stdout');
+    await until(() => seen().at(-1)?.algorithm === 'running');
+    await batch.close();
+    expect(seen().at(-1)).toMatchObject({ running: 0, queued: 0, algorithm: 'running' });
   });
 });
 

@@ -1,7 +1,7 @@
 // The fold of events behind every report.
 import { expect, test } from 'vitest';
 import { emptyBoard, foldBoard } from '../../src/report/board.ts';
-import { at, begin, busyEvents, foldAll, jobFinished, jobStarted, plan } from './events.ts';
+import { at, begin, busyEvents, foldAll, jobFinished, jobStarted, jobsSeen, plan } from './events.ts';
 
 test('jobs are counted as they start, fail, are tried again and succeed', () => {
   const failed = { state: 'failed', cause: 'exit', detail: 'exit status 1' } as const;
@@ -27,6 +27,22 @@ test('jobs are counted as they start, fail, are tried again and succeed', () => 
   expect(board.rows[0]?.jobs).toEqual({ total: 5, succeeded: 3, failed: 1, running: 0 });
   expect(board.rows[0]?.jobsDone).toBe(3);
   expect(board.rows[0]?.failedJobs).toHaveLength(1);
+});
+
+test('jobs on an engine run when the engine says so, and not before', () => {
+  const seen = (running: number, queued: number, more = {}) => at(2, jobsSeen('gain', { running, queued, ...more }));
+  const events = [
+    at(0, plan('gain')),
+    ...begin('gain', 5).map((event) => at(0, event)),
+    seen(0, 3),
+    ...[0, 1, 2].map((job) => at(1, jobStarted('gain', job))),
+  ];
+  expect(foldAll(events).rows[0]).toMatchObject({ jobs: { running: 0 }, engine: { engine: 'slurm', queued: 3, held: 0, suspended: 0 } });
+  const later = [...events, seen(2, 0, { held: 1 }), at(3, jobFinished('gain', 0))];
+  // The next one may have begun: the engine says it.
+  expect(foldAll(later).rows[0]).toMatchObject({ jobs: { running: 2, succeeded: 1 }, engine: { queued: 0, held: 1 } });
+  const next = foldAll([...later, at(4, { type: 'iteration.started', calibration: 'gain', iteration: 1, jobs: 5, reused: 0 }), seen(5, 0)]);
+  expect(next.rows[0]).toMatchObject({ jobs: { running: 0 }, engine: { queued: 0, held: 0 } });
 });
 
 test('folding does not change the board it started from', () => {

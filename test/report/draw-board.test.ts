@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { type Canvas, drawBoard, drawFinished, drawOpening } from '../../src/report/draw-board.ts';
 import { displayWidth } from '../../src/report/text.ts';
-import { asciiStyle, at, begin, busyEvents, foldAll, jobStarted, plainStyle, plan, T0 } from './events.ts';
+import { asciiStyle, at, begin, busyEvents, foldAll, jobStarted, jobsSeen, plainStyle, plan, T0 } from './events.ts';
 
 const canvas = (columns: number, rows = 24, style = plainStyle): Canvas => ({ columns, rows, now: T0 + 1500_000, style });
 
@@ -75,6 +75,30 @@ test('in ASCII where the locale is not UTF-8', () => {
     -- top-align    waiting for ecal-gain, arich-align
 
     2 of 6 done   31 jobs running   25m 00s                          ^C stops safely
+    "
+  `);
+});
+
+test('on an engine, what waits in its queue, is held or suspended is told apart from what runs', () => {
+  const board = foldAll([
+    at(0, plan('gain', 't0', 'fit')),
+    ...begin('gain', 200).map((event) => at(0, event)),
+    ...begin('t0', 9).map((event) => at(0, event)),
+    ...begin('fit', 1).map((event) => at(0, event)),
+    at(1, jobsSeen('gain', { running: 16, queued: 180, held: 4, reason: 'Priority' })),
+    at(1, jobsSeen('t0', { running: 2, queued: 6, suspended: 1 })),
+    at(2, { type: 'calibration.state', calibration: 'fit', iteration: 0, state: 'running_algorithms' }),
+    at(2, { type: 'algorithm.started', calibration: 'fit', iteration: 0, algorithm: 'means', directory: 'fit/0/algorithms/means' }),
+    at(2, jobsSeen('fit', { algorithm: 'queued' })),
+  ]);
+  expect(screen(drawBoard(board, canvas(120)))).toMatchInlineSnapshot(`
+    "
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ● gain  running_collector   it 0                0/200  16 running, 180 queued, 4 held    25m 00s
+    ● t0    running_collector   it 0                  0/9  2 running, 6 queued, 1 suspended  25m 00s
+    ● fit   running_algorithms  it 0                  0/1  means queued                      25m 00s
+
+    0 of 3 done   18 jobs running, 186 queued (Priority), 4 held, 1 suspended   25m 00s                      ^C stops safely
     "
   `);
 });

@@ -213,6 +213,18 @@ test('status of a running campaign in 80 columns', () => {
   `);
 });
 
+test('status of a campaign on an engine tells what runs from what waits', () => {
+  const jobs = {
+    ...noJobs,
+    total: 200,
+    running: 16,
+    queued: 184,
+    engine: { name: 'slurm', queued: 180, held: 3, suspended: 1, reason: 'Priority' },
+  };
+  const lines = drawStatus(document('running', { calibrations: [calibration('gain', 'running_collector', { jobs })] }), canvas(120));
+  expect(lines.find((line) => line.includes('gain'))).toMatch(/0\/200 .* 16 running, 180 queued \(Priority\), 3 held, 1 suspended$/);
+});
+
 test('status of a failed campaign in 40 columns and ASCII', () => {
   expect(screen(drawStatus(document('failed'), canvas(40, { style: asciiStyle })))).toMatchInlineSnapshot(`
     "

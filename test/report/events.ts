@@ -1,5 +1,5 @@
 // A campaign as events, for the tests of reports: times by hand, so that every screen is the same everywhere.
-import type { CafEvent, TimedEvent } from '../../src/domain/event.ts';
+import type { CafEvent, JobsSeen, TimedEvent } from '../../src/domain/event.ts';
 import { type Board, emptyBoard, foldBoard } from '../../src/report/board.ts';
 import { createStyle } from '../../src/report/style.ts';
 
@@ -51,6 +51,20 @@ export const jobFinished = (
   usage: { seconds: 41, maxRssBytes: null },
   directory,
   willRetry: false,
+});
+
+export const jobsSeen = (calibration: string, places: Partial<JobsSeen>): CafEvent => ({
+  type: 'jobs.seen',
+  engine: 'slurm',
+  calibration,
+  iteration: 0,
+  running: 0,
+  queued: 0,
+  held: 0,
+  suspended: 0,
+  reason: null,
+  algorithm: null,
+  ...places,
 });
 
 export const completed = (calibration: string, seconds: number, iterations = 2, converged = true): CafEvent => ({

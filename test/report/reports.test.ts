@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { CafEvent, TimedEvent } from '../../src/domain/event.ts';
 import { createReport, reportKind } from '../../src/report/report.ts';
 import { createTestIo, type TestIo } from '../support/io.ts';
-import { at, begin, completed, jobFinished, jobStarted, plan } from './events.ts';
+import { at, begin, completed, jobFinished, jobStarted, jobsSeen, plan } from './events.ts';
 
 const directories: string[] = [];
 afterEach(() => {
@@ -105,6 +105,26 @@ test('plain stays short with 100,000 jobs, whether they succeed or fail', async 
     expect(lines.at(-1)).toMatch(/jobs=100000\/100000/);
     await report.close();
   }
+});
+
+test('plain: on an engine, one line when jobs are first seen to wait, run, be held or suspended', async () => {
+  const io = createTestIo({ cwd: '/data' });
+  const report = createReport('plain', io, options);
+  for (const event of [plan('gain'), ...begin('gain', 40)]) report.event(at(0, event));
+  report.event(at(1, jobsSeen('gain', { queued: 40, reason: 'Priority' })));
+  for (let round = 0; round < 20; round++) {
+    report.event(at(2, jobsSeen('gain', { running: 2 + (round % 2), queued: 30 })));
+    report.event(at(2, jobsSeen('gain', { queued: 30, held: 2 })));
+  }
+  for (let job = 0; job < 4; job++) report.event(at(3, jobFinished('gain', job)));
+  await report.close();
+  expect(io.stderr.text.split('\n').slice(3)).toEqual([
+    '2026-11-21T20:14:04Z gain/0 jobs on slurm running=0 queued=40 reason=Priority',
+    '2026-11-21T20:14:05Z gain/0 jobs on slurm running=2 queued=30',
+    '2026-11-21T20:14:05Z gain/0 jobs on slurm running=0 queued=30 held=2',
+    '2026-11-21T20:14:06Z gain/0 jobs=4/40 failed=0 running=0 queued=30',
+    '',
+  ]);
 });
 
 test('what programs print cannot steer the terminal', async () => {

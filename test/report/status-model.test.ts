@@ -1,7 +1,9 @@
 // The document of caf status --json, as users' scripts read it.
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Journal } from '../../src/database/journal.ts';
 import { type ObservedSnapshot, openJournalForReading } from '../../src/database/journal-reader.ts';
+import { createSeenJobs } from '../../src/database/seen-jobs.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
 import { describeStatus, judgeState, readStatus } from '../../src/report/status-model.ts';
 import {
@@ -222,6 +224,34 @@ test('a failed calibration shows its error, its jobs and what its algorithms did
     results: [{ iov: [1, 2, 1, 2], result: 'failure' }],
     gaps: null,
   });
+});
+
+test('of jobs on an engine only those are running of which the engine said so', () => {
+  const directory = temporaryDirectory();
+  const journal = openForTest(directory);
+  appendAll(journal, entriesUpTo('iteration.started'));
+  for (const job of [0, 1, 2]) journal.append({ ...ENTRIES['attempt.started'], ...jobKey(job) });
+  journal.commit();
+  const jobs = () => readStatus(directory).calibrations[0]?.jobs;
+  const before = { total: 3, succeeded: 0, failed: 0, running: 3, queued: 0, reused: 0 };
+  expect(jobs()).toEqual(before);
+  const seen = createSeenJobs(directory);
+  const { calibration, iteration } = jobKey(0);
+  const places = { running: 1, queued: 1, held: 1, suspended: 0, reason: 'Priority', algorithm: null };
+  seen.note({ type: 'jobs.seen', engine: 'slurm', calibration, iteration, ...places });
+  expect(jobs()).toEqual({
+    ...before,
+    running: 1,
+    queued: 2,
+    engine: { name: 'slurm', queued: 1, held: 1, suspended: 0, reason: 'Priority' },
+  });
+  // Of an iteration that is not the one, and of none.
+  seen.note({ type: 'jobs.seen', engine: 'slurm', calibration, iteration: 7, ...places });
+  expect(jobs()).toEqual(before);
+  const files = readdirSync(directory).length;
+  seen.note({ type: 'jobs.seen', engine: 'slurm', calibration, iteration, ...places, running: 0, queued: 0, held: 0 });
+  expect(readdirSync(directory)).toHaveLength(files - 1);
+  journal.close();
 });
 
 test('clocks that went back give no negative durations', () => {
