@@ -3,6 +3,7 @@ import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { NamedEngine } from '../backends/engines.ts';
+import { callOf } from '../config/check/check-backend.ts';
 import { formatSize } from '../domain/quantity.ts';
 
 export interface Finding {
@@ -91,7 +92,7 @@ async function checkFileSystem({ results, env }: Surroundings): Promise<Finding>
     const hint = 'it works, more slowly, and caf status reads a published copy; a local disk is better for the results directory';
     return warn('file system', `${name}, a network file system, ${space}`, hint);
   }
-  return ok('file system', `${name}, ${space}`);
+  return ok('file system', `${name === 'local' ? name : `${name}, local`}, ${space}`);
 }
 
 /** The file server's clock against ours: what compares modification times is wrong by their difference. */
@@ -161,7 +162,8 @@ async function checkEngine(engine: NamedEngine, { env }: Surroundings): Promise<
   if (version.ended !== 'ok')
     return warn(name, failureText(version, engine.version), 'have the commands repaired, or use another login node');
   const text = version.stdout.trim().split('\n')[0] ?? '';
-  if (engine.survey === undefined) return ok(name, text);
+  const snippet = (options: string) => `in the config: backend: ${callOf(name)}(${options})`;
+  if (engine.survey === undefined) return { check: name, status: 'ok', text, hint: snippet('') };
   const answer = await runCommand(engine.survey.argv, { env: own, timeoutMs: 60_000 });
   const survey = engine.survey.read(answer);
   if (survey === null)
@@ -170,7 +172,7 @@ async function checkEngine(engine: NamedEngine, { env }: Surroundings): Promise<
       `${text}; ${failureText(answer, engine.survey.argv)}`,
       'the engine does not answer: try again later, or ask its administrators',
     );
-  return { check: name, status: 'ok', text: `${text}; ${survey.text}`, hint: `in the config: backend: ${name}(${survey.options})` };
+  return { check: name, status: 'ok', text: `${text}; ${survey.text}`, hint: snippet(survey.options) };
 }
 
 function nearestExisting(path: string): string {

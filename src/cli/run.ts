@@ -20,6 +20,7 @@ import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
 import { backendsNeeded, type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
 import { optionsOfJobs } from '../runners/job-options.ts';
+import { childrenOf } from './children.ts';
 import type { RunOptions } from './commands/run.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -206,22 +207,6 @@ function closeQuietly(journal: Journal, log: LogFile): void {
     log.error(error, 'closing the journal');
   }
 }
-
-/** The worker children: bundles beside this one, or the sources when this is one. */
-const childrenOf = (here: string) =>
-  here.endsWith('.ts')
-    ? {
-        collector: new URL('../worker/collector-child.ts', here),
-        strategy: new URL('../worker/strategy-child.ts', here),
-        algorithmJob: new URL('../runners/algorithm-job.ts', here),
-        launcher: new URL('../backends/launch-child.ts', here),
-      }
-    : {
-        collector: new URL('./collector-child.js', here),
-        strategy: new URL('./strategy-child.js', here),
-        algorithmJob: new URL('./algorithm-job.js', here),
-        launcher: new URL('./launch-child.cjs', here),
-      };
 
 function onlyOf({ only }: RunOptions, spec: CampaignSpec): readonly string[] | null {
   if (only.length === 0) return null;

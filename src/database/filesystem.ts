@@ -24,9 +24,20 @@ const NETWORK_TYPES: ReadonlyMap<number, string> = new Map([
   [0x013111a8, 'IBRIX'],
 ]);
 
+/** Only their names: they are no different to caf. */
+const LOCAL_TYPES: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'XFS'],
+  [0x9123683e, 'Btrfs'],
+  [0x2fc12fc1, 'ZFS'],
+  [0xf2f52010, 'F2FS'],
+  [0x01021994, 'tmpfs'],
+  [0x794c7630, 'overlay'],
+]);
+
 export interface FileSystem {
   readonly kind: 'local' | 'network';
-  /** For people: `NFS`, or `local`. */
+  /** For people: `NFS`, `ext4`, or the kind where that is all that is known. */
   readonly name: string;
   /** Space left for this user; null when the system does not tell. */
   readonly freeBytes: number | null;
@@ -42,7 +53,7 @@ export function readFileSystem(directory: string, env: NodeJS.ProcessEnv = proce
   const kind = forced === 'network' || forced === 'local' ? forced : found === undefined ? 'local' : 'network';
   return {
     kind,
-    name: found ?? kind,
+    name: found ?? (stats === null ? undefined : LOCAL_TYPES.get(stats.type >>> 0)) ?? kind,
     freeBytes: stats === null ? null : stats.bavail * stats.bsize,
     freeFiles: stats === null || stats.files === 0 ? null : stats.ffree,
   };

@@ -10,22 +10,16 @@ import { createLocalBackend } from '../backends/local.ts';
 import { lsf } from '../backends/lsf.ts';
 import { pbs } from '../backends/pbs.ts';
 import { slurm } from '../backends/slurm.ts';
-import type {
-  BackendSpec,
-  BatchSpec,
-  CampaignSpec,
-  GridEngineSite,
-  HtcondorSite,
-  LsfSite,
-  PbsSite,
-  SlurmSite,
-} from '../domain/calibration.ts';
+import type { BackendSpec, BatchSpec, GridEngineSite, HtcondorSite, LsfSite, PbsSite, SlurmSite } from '../domain/calibration.ts';
 import type { Emit } from '../domain/event.ts';
 import { unreachable } from '../domain/result.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
 
 export interface BackendsOptions {
-  readonly spec: CampaignSpec;
+  /** Absolute path of the results directory. */
+  readonly output: string;
+  /** All that may be asked for, collections' own options aside. */
+  readonly backends: readonly BackendSpec[];
   readonly children: { readonly collector: URL; readonly launcher: URL };
   readonly emit: Emit;
   /** See BatchOptions. */
@@ -39,7 +33,7 @@ export interface Backends {
   close(): Promise<void>;
 }
 
-export function createBackends({ spec, children, emit, makeDurable }: BackendsOptions): Backends {
+export function createBackends({ output, backends: all, children, emit, makeDurable }: BackendsOptions): Backends {
   const compileCache = compileCacheDirectory(process.env);
   const backends = new Map<string, Backend>();
   /** Asked for several times per job. */
@@ -55,12 +49,12 @@ export function createBackends({ spec, children, emit, makeDurable }: BackendsOp
     };
   };
   const makeHands = <Site>(engine: BatchEngine<Site>): Batch<Site> => {
-    const specs = spec.calibrations.flatMap(({ backend }): readonly BatchSpec[] =>
+    const specs = all.flatMap((backend): readonly BatchSpec[] =>
       backend.kind === engine.name ? [backend as BatchSpec & BackendSpec] : [],
     );
     const batch = createBatch({
       engine,
-      spool: spoolOf(spec.output),
+      spool: spoolOf(output),
       collector: [process.execPath, fileURLToPath(children.collector)],
       compileCache,
       // One query serves all: none of them more often than it may be, none of them sooner sure than it may be.

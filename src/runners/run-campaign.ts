@@ -60,7 +60,8 @@ export async function runCampaign(request: CampaignRequest): Promise<CampaignOut
   const leave = new AbortController();
   const cancel = new AbortController();
   const backends = createBackends({
-    spec,
+    output: spec.output,
+    backends: spec.calibrations.map(({ backend }) => backend),
     children: request.children,
     emit,
     makeDurable: (paths) => {

@@ -85,7 +85,7 @@ function sizeOption(text: string): number {
   return bytes;
 }
 
-function durationOption(text: string): number {
+export function durationOption(text: string): number {
   const ms = parseDuration(text);
   if (ms === null) throw new InvalidArgumentError("Expected a duration such as '12 h' or '2 d'.");
   return ms;

@@ -75,6 +75,12 @@ export const KINDS: {
 
 export const BACKENDS = Object.keys(KINDS) as readonly BackendSpec['kind'][];
 
+/** The function that makes a backend of this kind in a config: `gridEngine`. */
+export function callOf(kind: string): string {
+  const known = BACKENDS.find((each) => each === kind);
+  return (known === undefined ? kind : KINDS[known].example).split('(')[0] ?? kind;
+}
+
 export function defaultBackend(defaults: BackendDefaults): BackendSpec {
   const scope: Scope = { value: {}, place: { parent: null, key: 'backend' }, problems: new Problems() };
   return KINDS[defaults.kind ?? 'local'].read(scope, defaults);
