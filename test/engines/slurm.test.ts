@@ -1,6 +1,6 @@
 // caf on a real Slurm: the same databases as on this machine, every job exactly once in Slurm's own accounting, whatever happens in between.
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { slurm as engine } from '../../src/backends/slurm.ts';
@@ -30,6 +30,19 @@ withEngine('slurm', (slurm) => {
     expect(existsSync(join(there, '.batch'))).toBe(false);
     const job = join(there, 'gains/0/collector/source/0');
     expect(readdirSync(job).sort()).toEqual(['job.json', 'records.ndjson', 'result.json']);
+  });
+
+  it('sends jobs where the site of their collection says, and each job where its own does', async () => {
+    const { directory, open } = project('sited', 4);
+    open();
+    const config = join(directory, 'caf.config.ts');
+    const site = `site: ({ job }) => (job % 2 === 0 ? { slurm: { partition: 'short' } } : {}), resources: ({ job }) => ({ memory: (100 + job) + ' MiB', time: '1 min' }),`;
+    writeFileSync(config, readFileSync(config, 'utf8').replace(/resources: .*,/, site));
+    expect(await caf(['run', directory])).toMatchObject({ exitCode: 0 });
+    await accounted('sited', 4);
+    const said = await slurm.ask(['sacct', '-n', '-P', '-X', '--starttime=now-1hour', '-o', 'JobName,Partition,ReqMem']);
+    const own = said.split('\n').filter((line) => line.startsWith(`sited${slurm.directory.slice(-6)}.`));
+    expect(own.map((line) => line.split('|').slice(1).join(' ')).sort()).toEqual(['main 101M', 'main 103M', 'short 100M', 'short 102M']);
   });
 
   it('adopts its jobs after it was killed, and none is done twice', async () => {
