@@ -4,18 +4,27 @@ import { createWaker } from '../host/waker.ts';
 
 const CHUNK = 64 * 1024;
 
+/** Null = it is not there yet. */
+export const openToFollow = (path: string): Promise<FileHandle | null> => open(path, 'r').catch(() => null);
+
 /**
  * Chunks from byte `start` on, until `signal` aborts or `canGrow` says no and nothing new has come since. The file may appear later; a
- * truncated file starts again.
+ * truncated file starts again. `opened`: the file, where it may be renamed before the first chunk is asked for; it is closed in the end.
  */
-export async function* followFile(path: string, start: number, signal: AbortSignal, canGrow: () => boolean): AsyncGenerator<Buffer> {
+export async function* followFile(
+  path: string,
+  start: number,
+  signal: AbortSignal,
+  canGrow: () => boolean,
+  opened: FileHandle | null = null,
+): AsyncGenerator<Buffer> {
   let position = start;
   let isOver = false;
-  let file: FileHandle | null = null;
+  let file = opened;
   const waker = createWaker(path, signal);
   try {
     while (!signal.aborted) {
-      file ??= await open(path, 'r').catch(() => null);
+      file ??= await openToFollow(path);
       const before = position;
       if (file !== null) {
         const { size } = await file.stat();

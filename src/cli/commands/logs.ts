@@ -12,7 +12,7 @@ import { awaitBeginning } from '../await-beginning.ts';
 import { canGrow } from '../end-of-log.ts';
 import { addExamples } from '../examples.ts';
 import { type FoundLog, findLog, type LogFile } from '../find-log.ts';
-import { followFile } from '../follow.ts';
+import { followFile, openToFollow } from '../follow.ts';
 import type { Io } from '../io.ts';
 import { findResults, LOG_FILE } from '../results.ts';
 
@@ -109,6 +109,8 @@ async function showOutput({ title, files, directory }: Output, maxLines: number,
   const style = styleFor(io.stderr, io.env);
   const header = (text: string) =>
     io.stderr.write(`${style.paint('dim', `${style.rule}${style.rule} ${text} ${style.rule}${style.rule}`)}\n`);
+  // What lies in an archive does not grow. A job that ends while its log is shown is renamed into its place.
+  const growing = follow === null || isFile(directory) ? [] : await Promise.all(files.map(({ path }) => openToFollow(path)));
   const present = files.filter((file) => sizeOf(file) > 0);
   if (present.length === 0)
     header(`${title}: ${existsSync(join(directory, 'result.json')) || isFile(directory) ? 'it wrote nothing' : 'nothing written yet'}`);
@@ -118,13 +120,12 @@ async function showOutput({ title, files, directory }: Output, maxLines: number,
     ends.set(file, sizeOf(file));
     await showFile(file, maxLines, signal, io);
   }
-  // What lies in an archive does not grow.
-  if (follow === null || isFile(directory)) return;
+  if (follow === null || growing.length === 0) return;
   let last = present.at(-1);
   await Promise.all(
-    files.map(async (file) => {
+    files.map(async (file, i) => {
       const write = terminalWriter(io);
-      for await (const chunk of followFile(file.path, ends.get(file) ?? 0, signal, follow)) {
+      for await (const chunk of followFile(file.path, ends.get(file) ?? 0, signal, follow, growing[i])) {
         if (last !== file) header(`${title}, ${file.name}`);
         last = file;
         write(chunk);
