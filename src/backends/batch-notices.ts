@@ -1,13 +1,16 @@
 // What the user should hear of an engine: that it does not answer, and what waits for somebody. Each once, not at every query.
 import type { Emit } from '../domain/event.ts';
+import type { AttemptEnd } from './backend.ts';
 import type { BatchTask } from './batch-task.ts';
-import type { EngineState } from './engine.ts';
+import type { BatchEngine, EngineState } from './engine.ts';
 
 export interface Notices {
   /** After each query: `trouble` in words, or null; and all tasks that are watched. */
   asked(trouble: string | null, tasks: Iterable<BatchTask>): void;
   /** After each submission. */
   submitted(trouble: string | null): void;
+  /** After each job. */
+  ended(end: AttemptEnd): void;
   /** What the engine says beside taking a job. */
   warned(warning: string): void;
 }
@@ -15,12 +18,33 @@ export interface Notices {
 /** A single failed query is nothing: controllers are busy. */
 const FAILURES_TO_TELL = 2;
 
-export function createNotices(engine: string, emit: Emit): Notices {
+/** So many jobs that failed at once, and none that did not, make a node suspect where other nodes do better. */
+const FAILURES_OF_NODE = 5;
+/** A node that is broken fails jobs quickly, and so gets more of them than others. */
+const QUICK_SECONDS = 60;
+
+export function createNotices({ name: engine, avoid }: Pick<BatchEngine<never>, 'name' | 'avoid'>, emit: Emit): Notices {
   let failures = 0;
   let isTold = false;
   let toldOfSubmission: string | null = null;
   const toldOf = new Set<string>();
   const warnedOf = new Set<string>();
+  const nodes = new Map<string, { failed: number; succeeded: number }>();
+
+  function tellOfNodes(): void {
+    const isElsewhereWell = [...nodes.values()].some(({ succeeded }) => succeeded > 0);
+    for (const [node, { failed, succeeded }] of nodes) {
+      if (!isElsewhereWell || succeeded > 0 || failed < FAILURES_OF_NODE || toldOf.has(node)) continue;
+      toldOf.add(node);
+      const option = avoid?.(node) ?? null;
+      emit({
+        type: 'warning',
+        code: 'CAF_ENGINE',
+        message: `all ${failed} jobs that ran on ${node} failed within a minute, while others succeed`,
+        hint: `tell the administrators of ${engine}${option === null ? '' : `, and keep off it with ${option} of the backend`}`,
+      });
+    }
+  }
 
   function tellOfWaiting(tasks: Iterable<BatchTask>): void {
     const waiting = new Map<string, Notice & { readonly ids: string[] }>();
@@ -68,6 +92,17 @@ export function createNotices(engine: string, emit: Emit): Notices {
         });
       }
       toldOfSubmission = trouble;
+    },
+    ended(end) {
+      if (end.how === 'not-started' || end.usage.node === undefined) return;
+      const isFailed = end.how === 'signalled' || (end.how === 'exited' && end.code !== 0);
+      const isOk = end.how === 'exited' && end.code === 0;
+      if (!isOk && !(isFailed && end.usage.seconds < QUICK_SECONDS)) return;
+      const known = nodes.get(end.usage.node) ?? { failed: 0, succeeded: 0 };
+      nodes.set(end.usage.node, known);
+      const isNews = isFailed || known.succeeded === 0;
+      known[isOk ? 'succeeded' : 'failed'] += 1;
+      if (isNews) tellOfNodes();
     },
     warned(warning) {
       if (warnedOf.has(warning)) return;

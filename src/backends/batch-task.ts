@@ -50,7 +50,7 @@ export interface TaskOptions {
   /** Called once when it is to be cancelled. */
   readonly onCancel: (task: BatchTask) => void;
   /** Called once when it is over. */
-  readonly onOver: (task: BatchTask) => void;
+  readonly onOver: (task: BatchTask, end: AttemptEnd) => void;
 }
 
 export function createTask({ engine, submission, owner, maxLogBytes, onCancel, onOver }: TaskOptions): BatchTask {
@@ -93,7 +93,7 @@ export function createTask({ engine, submission, owner, maxLogBytes, onCancel, o
       started.resolve(null);
       finishLogs(submission.directory, maxLogBytes);
       ended.resolve(end);
-      onOver(task);
+      onOver(task, end);
     },
   };
   return task;
@@ -121,7 +121,8 @@ const NO_USAGE: Usage = { seconds: 0, maxRssBytes: null };
 
 /** How the attempt ended, all things considered. `own`: what it wrote; `engine`: what the engine says; at least one is there. */
 export function verdict(submission: JobSubmission, own: TaskEnd | null, engine: EngineEnd | null, isCancelWanted: boolean): AttemptEnd {
-  const usage: Usage = own === null ? NO_USAGE : { seconds: own.seconds, maxRssBytes: null };
+  const usage: Usage =
+    own === null ? NO_USAGE : { seconds: own.seconds, maxRssBytes: null, ...(own.node === '' ? {} : { node: own.node }) };
   const { resources } = submission;
   // Whatever happened to it afterwards: its work was done, and everything is written.
   if (own?.status === 0 && !own.stopped) return { how: 'exited', code: 0, usage };

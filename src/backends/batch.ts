@@ -53,7 +53,7 @@ const CANCELLED_AT_ONCE = 2000;
 export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
   const { engine, spool, collector, compileCache, pollMs, settleMs, emit, makeDurable, env = process.env } = options;
   const commands = createCommands(engine, env);
-  const notices = createNotices(engine.name, emit);
+  const notices = createNotices(engine, emit);
   const census = createCensus(engine.name, emit);
   const watcher = createWatcher({
     engine,
@@ -108,8 +108,9 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
         toCancel.add(task);
         sendCancels();
       },
-      onOver() {
+      onOver(_, end) {
         toCancel.delete(task);
+        notices.ended(end);
         census.changed();
       },
     });

@@ -129,6 +129,8 @@ export interface BatchEngine<Site = unknown> {
   readCancel(answer: CommandResult): boolean;
   /** For engines that write down in their own log (see `ArrayRequest.log`) what happens to tasks: what a piece of it tells, in order. `rest`: its end, as far as that is no whole event. */
   readonly readLog?: (log: string) => { readonly tasks: readonly EngineTask[]; readonly rest: string };
+  /** The option of a backend that keeps jobs off a node, as code in a config. Missing = there is none. */
+  readonly avoid?: (node: string) => string;
   /** What of the engine's own log (see `ArrayRequest.log`) changes its verdict on a task, for instance a kill for memory; null = nothing. `inLog`: as in EngineTask. */
   endInLog(log: string, inLog: string): EngineEnd | null;
 }

@@ -46,6 +46,7 @@ export const gridengine: BatchEngine<GridEngineSite> = {
   cancel: (tasks) => ['qdel', ...folded(tasks)],
   readCancel: ({ ended, stdout, stderr }) =>
     ended === 'ok' || (ended === 'exit' && /does not exist/.test(stdout + stderr) && !COMPLAINTS.unreachable.test(stdout + stderr)),
+  avoid: (node) => `resources: { hostname: '!${node}' }`,
   endInLog: () => null,
 };
 

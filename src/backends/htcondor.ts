@@ -93,6 +93,8 @@ export const htcondor: BatchEngine<HtcondorSite> = {
   readCancel: ({ ended, stderr }) =>
     ended === 'ok' || (ended === 'exit' && /not found|Couldn't find/.test(stderr) && !UNREACHABLE.test(stderr)),
   readLog,
+  // Machines have their whole names there.
+  avoid: (node) => `requirements: '!regexp("^${node.split('.')[0]}([.]|$)", Machine)'`,
   endInLog: (log, inLog) => {
     const states = readLog(log).tasks.filter(({ id }) => id === inLog);
     return states.flatMap(({ state }) => (state.state === 'ended' && state.end.how === 'out-of-memory' ? [state.end] : []))[0] ?? null;

@@ -41,6 +41,7 @@ export const lsf: BatchEngine<LsfSite> = {
   cancel: (tasks) => ['bkill', ...folded(tasks)],
   readCancel: ({ ended, stderr }) =>
     ended === 'ok' || (ended === 'exit' && /already finished|No matching job found/i.test(stderr) && !COMPLAINTS.unreachable.test(stderr)),
+  avoid: (node) => `requirements: 'select[hname!=${node}]'`,
   endInLog: () => null,
 };
 

@@ -49,6 +49,7 @@ export const slurm: BatchEngine<SlurmSite> = {
   readHistory,
   cancel: (tasks) => ['scancel', ...folded(tasks)],
   readCancel: ({ ended, stderr }) => ended === 'ok' || (ended === 'exit' && !isUnreachable(stderr)),
+  avoid: (node) => `directives: ['--exclude=${node}']`,
   endInLog,
 };
 

@@ -38,6 +38,8 @@ export interface Usage {
   readonly seconds: number;
   /** Highest resident memory of the process tree that was seen, in bytes; null when no sample was taken. */
   readonly maxRssBytes: number | null;
+  /** The machine of a batch job, as it calls itself; missing where it is not known, and for jobs beside caf. */
+  readonly node?: string;
 }
 
 /** How an attempt ended. */

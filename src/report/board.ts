@@ -14,6 +14,8 @@ export interface FailedJob {
   readonly attempt: number;
   readonly outcome: AttemptOutcome;
   readonly seconds: number | null;
+  /** Null: it ran beside caf, or nobody knows. */
+  readonly node: string | null;
   readonly directory: string;
 }
 
@@ -234,7 +236,16 @@ function nextRow(row: Row, event: Exclude<RowEvent, Warning>): Row {
         return { ...row, jobs: { ...jobs, running, succeeded: jobs.succeeded + 1 }, jobsDone: row.jobsDone + 1 };
       if (event.outcome.state === 'cancelled') return { ...row, jobs: { ...jobs, running } };
       const { iteration, collection, job, attempt, outcome, directory } = event;
-      const failure = { iteration, collection, job, attempt, outcome, directory, seconds: event.usage?.seconds ?? null };
+      const failure = {
+        iteration,
+        collection,
+        job,
+        attempt,
+        outcome,
+        directory,
+        seconds: event.usage?.seconds ?? null,
+        node: event.usage?.node ?? null,
+      };
       return {
         ...row,
         jobs: { ...jobs, running, failed: jobs.failed + 1 },

@@ -71,7 +71,12 @@ export function describeEvent(event: CafEvent): EventLine {
       });
     case 'job.finished': {
       const { state } = event.outcome;
-      const facts = { attempt: event.attempt, ...outcomeFacts(event.outcome), elapsed: elapsed(event.usage?.seconds) };
+      const facts = {
+        attempt: event.attempt,
+        ...outcomeFacts(event.outcome),
+        elapsed: elapsed(event.usage?.seconds),
+        node: event.usage?.node,
+      };
       return {
         ...failure(`${jobText(event)} ${state}`, { ...facts, directory: event.directory }),
         weight: state === 'failed' ? 'failure' : 'detail',

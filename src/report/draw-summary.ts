@@ -101,8 +101,8 @@ function drawFailedRow(row: Row, options: SummaryOptions): string[] {
   return lines;
 }
 
-function outcomeText({ outcome, seconds }: FailedJob): string {
-  const after = seconds === null ? '' : `   after ${durationText(seconds)}`;
+function outcomeText({ outcome, seconds, node }: FailedJob): string {
+  const after = seconds === null ? '' : `   after ${durationText(seconds)}${node === null ? '' : ` on ${node}`}`;
   if (outcome.state !== 'failed') return outcome.state + after;
   const words = outcome.cause.replaceAll('-', ' ');
   const detail = oneLine(outcome.detail);

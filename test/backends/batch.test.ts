@@ -1,5 +1,6 @@
 // The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -87,6 +88,7 @@ describe('submission', () => {
     expect(callsOf('sbatch')).toHaveLength(1);
     expect(fake.calls.filter(([name]) => name === 'sacct' || name === 'scancel')).toEqual([]);
     expect(await jobs[59]?.started).toEqual({ engine: 'slurm', id: '1_59' });
+    expect((await jobs[59]?.ended) ?? null).toMatchObject({ usage: { node: hostname() } });
   });
 
   it('puts an array on the disk before the engine hears of it, and does not submit it when that cannot be', async () => {
