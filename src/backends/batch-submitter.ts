@@ -238,10 +238,10 @@ export function createSubmitter<Site>({
     return { spooled, argv };
   }
 
-  function accept(key: string, { directory }: SpooledArray, id: string, tasks: readonly BatchTask[]): void {
+  function accept(key: string, spooled: SpooledArray, id: string, tasks: readonly BatchTask[]): void {
     backlog.add(key, tasks);
-    const array: LiveArray = liveArray(directory, tasks);
-    onAccepted(directory, tasks);
+    const array: LiveArray = liveArray(spooled, tasks);
+    onAccepted(spooled.directory, tasks);
     for (const [number, task] of tasks.entries()) {
       task.accepted(engine.taskId(id, number));
       watcher.watch(task, array);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Commands } from './batch-commands.ts';
 import type { TaskEnd } from './batch-script.ts';
-import { createHintReader, pathsOf } from './batch-spool.ts';
+import { createHintReader, pathsOf, type SpooledArray } from './batch-spool.ts';
 import { type BatchTask, needsEngine, readOwnEnd, verdict } from './batch-task.ts';
 import type { BatchEngine, EngineEnd, EngineTask } from './engine.ts';
 import { createLogReader } from './engine-log.ts';
@@ -10,13 +10,16 @@ import { createLogReader } from './engine-log.ts';
 /** An array that may be in the engine. */
 export interface LiveArray {
   readonly directory: string;
+  /** What the engine knows it by. */
+  readonly name: string;
   /** By number; those that this caf does not care for are missing. */
   readonly tasks: readonly (BatchTask | undefined)[];
   readonly hints: () => readonly number[];
 }
 
-export const liveArray = (directory: string, tasks: readonly (BatchTask | undefined)[]): LiveArray => ({
+export const liveArray = ({ directory, file }: SpooledArray, tasks: readonly (BatchTask | undefined)[]): LiveArray => ({
   directory,
+  name: file.name,
   tasks,
   hints: createHintReader(directory),
 });
@@ -229,13 +232,20 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
     if (live.size > 0 || waiters.length > 0) schedule(isWished || waiters.length > 0 ? pollMs : interval);
   }
 
+  /** What an answer says of a task. An engine that lost its memory gives numbers out again: another name, another job. */
+  function ownIn(answer: ReadonlyMap<string, EngineTask>, task: BatchTask): EngineTask | undefined {
+    const found = task.id === null ? undefined : answer.get(task.id);
+    const name = live.get(task)?.array?.name;
+    return found === undefined || found.name === null || name === undefined || found.name === name ? found : undefined;
+  }
+
   /** True when something has changed. */
   function learn(answer: readonly EngineTask[], begun: number): boolean {
     const now = performance.now();
     const byId = new Map(answer.map((task) => [task.id, task]));
     let changed = false;
     for (const [task, { since }] of [...live]) {
-      const found = task.id === null ? undefined : byId.get(task.id);
+      const found = ownIn(byId, task);
       if (found === undefined) {
         // One that was accepted after the question was asked cannot be in the answer.
         if (since > begun) continue;
@@ -276,7 +286,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
     const byId = new Map((answer ?? []).map((task) => [task.id, task]));
     for (const task of missing) {
       if (task.isOver) continue;
-      const found = task.id === null ? undefined : byId.get(task.id);
+      const found = ownIn(byId, task);
       if (found !== undefined) {
         task.inLog = found.inLog;
         if (found.state.state === 'ended') {

@@ -156,7 +156,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     spooled ??= new Map(
       readArrays(spool, engine.name).flatMap((array) => {
         const tasks: (BatchTask | undefined)[] = [];
-        const found: Found = { array, tasks, live: liveArray(array.directory, tasks), id: null };
+        const found: Found = { array, tasks, live: liveArray(array, tasks), id: null };
         return array.file.attempts.map((attempt, number) => [attempt, { found, number }] as const);
       }),
     );

@@ -171,7 +171,8 @@ function readHistory({ ended, stdout }: CommandResult): EngineAnswer {
     const [id = '', inLog = null, name = '', word = '', exit = '', , reason = '', nodes = ''] = line.split('|');
     if (word === '') continue;
     const state = stateOf(word, { reason, node: nodes, exit });
-    for (const each of unfolded(id)) tasks.push({ id: each, name, inLog, state });
+    // Of a job that ended before its beginning was recorded, the name is not known.
+    for (const each of unfolded(id)) tasks.push({ id: each, name: name === 'allocation' ? null : name, inLog, state });
   }
   return tasks;
 }

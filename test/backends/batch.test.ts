@@ -306,6 +306,17 @@ describe('how a job ends', () => {
     });
   });
 
+  it('is not looked for in another job that was given its number', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done');
+    const running = newBackend().submit(job);
+    await rig.appears(job, 'stdout');
+    (fake.tasks[0] as { name: string }).name = 'somebody-else';
+    expect(await running.ended).toMatchObject({
+      how: 'node-lost',
+      detail: 'neither the queue nor the history of slurm knows it any more',
+    });
+  });
+
   it('is not concluded from a controller that does not answer', async () => {
     const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 3');
     const running = newBackend().submit(job);
