@@ -17,6 +17,7 @@ import type { PlannedCollection } from './campaign-plan.ts';
 import { resolveImage } from './check-container.ts';
 import { attemptPath, type Hands, jobPath } from './hands.ts';
 import { judgeAttempt, retryDecision } from './judge-attempt.ts';
+import { keepFewFiles } from './keep-few-files.ts';
 import { fileRunsOf } from './runs-of-files.ts';
 
 /** What all jobs of one collection in one iteration share. */
@@ -191,6 +192,7 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         run.backendOf(input.key.job).forget(from);
         const to = join(output, jobPath(input.key));
         try {
+          keepFewFiles(from, input.attempt.token);
           rename(from, to);
         } catch (error) {
           throw diskError(error, 'The job could not be put into its place', to);

@@ -68,6 +68,8 @@ export interface JobFile {
   readonly config: string;
   /** Absolute path of the chain.lock.json that was used. */
   readonly chain: string;
+  /** What result.json said, where a job that counts would otherwise have left five files; a job that runs never finds it. */
+  readonly result?: ResultFile;
 }
 
 /** Where the records of one run lie in one records.ndjson: byte ranges [offset, length]. */

@@ -1,8 +1,8 @@
-// Where the records of each run lie in a job's records.ndjson: from the index in result.json, or by reading the file once.
+// Where the records of each run lie in a job's records.ndjson: from the index in its result, or by reading the file once.
 import { readFileSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RECORDS_FILE, RESULT_FILE, type RunExtents } from './contract.ts';
+import { JOB_FILE, RECORDS_FILE, RESULT_FILE, type RunExtents } from './contract.ts';
 import { badLineError, linesOf, parseRecord, readLineBlocks } from './data-records.ts';
 
 /** `"experiment,run"` -> byte ranges, by offset. A range may hold lines of other runs too: readers look at each line's run. */
@@ -16,14 +16,9 @@ export function recordsSize(directory: string): number {
   return statSync(join(directory, RECORDS_FILE), { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** The index caf's own worker left in result.json; null = there is none that fits the file. */
+/** The index caf's own worker left in result.json, or in job.json where that was put there; null = there is none that fits the file. */
 export function readStoredIndex(directory: string, size: number): RecordIndex | null {
-  let result: unknown;
-  try {
-    result = JSON.parse(readFileSync(join(directory, RESULT_FILE), 'utf8'));
-  } catch {
-    return null; // no result.json, or a program's own text: the records themselves are read instead
-  }
+  const result = readObject(join(directory, RESULT_FILE)) ?? readObject(join(directory, JOB_FILE))?.result;
   const runs: unknown = typeof result === 'object' && result !== null ? (result as { runs?: unknown }).runs : undefined;
   if (typeof runs !== 'object' || runs === null || Array.isArray(runs)) return null;
   const index = new Map<string, RunExtents>();
@@ -35,6 +30,16 @@ export function readStoredIndex(directory: string, size: number): RecordIndex | 
   }
   // Ranges that do not even add up to the file belong to another file.
   return covered >= size ? index : null;
+}
+
+/** Null: it is not there, or a program's own text. */
+function readObject(path: string): { readonly result?: unknown } | null {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null; // the records themselves are read instead
+  }
 }
 
 const areRanges = (value: unknown, size: number): value is RunExtents =>

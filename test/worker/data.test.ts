@@ -22,8 +22,10 @@ afterEach(async () => {
 });
 
 type Line = readonly [run: Run, name: string, value: unknown];
+/** Where the index of a job's records is; a job that counts has it in job.json where it would have left five files. */
+type IndexedIn = 'result.json' | 'job.json' | 'nothing';
 
-function makeJob(job: number, lines: readonly Line[], more: Partial<CollectedJob> & { readonly indexed?: boolean } = {}): CollectedJob {
+function makeJob(job: number, lines: readonly Line[], more: Partial<CollectedJob> & { readonly indexed?: IndexedIn } = {}): CollectedJob {
   const directory = join(root, String(job));
   mkdirSync(directory);
   const index: Record<string, [number, number][]> = {};
@@ -38,7 +40,10 @@ function makeJob(job: number, lines: readonly Line[], more: Partial<CollectedJob
     text += line;
   }
   if (lines.length > 0) writeFileSync(join(directory, 'records.ndjson'), text);
-  if (more.indexed === true) writeFileSync(join(directory, 'result.json'), JSON.stringify({ result: 'ok', runs: index }));
+  if (more.indexed !== undefined && more.indexed !== 'nothing') {
+    const result = { result: 'ok', runs: index };
+    writeFileSync(join(directory, more.indexed), JSON.stringify(more.indexed === 'job.json' ? { v: 1, result } : result));
+  }
   return { collection: 'c', job, directory, outputs: [], fileRuns: [], ...more };
 }
 
@@ -82,7 +87,7 @@ describe('which runs exist', () => {
   });
 });
 
-describe.each([true, false])('records, with an index in result.json: %s', (indexed) => {
+describe.each(['result.json', 'job.json', 'nothing'] as const)('records, indexed in: %s', (indexed) => {
   it('come in the order job, line, only of the runs of the execution', async () => {
     const opened = await open([
       makeJob(
@@ -193,14 +198,14 @@ describe('damaged records', () => {
     expect(error).toMatchObject({ code: 'CAF_RECORDS_DAMAGED', message: expect.stringMatching(message) });
   });
 
-  it('behind a good index are told when they are read', async () => {
+  it.each(['result.json', 'job.json'] as const)('behind a good index in %s are told when they are read', async (indexed) => {
     const job = makeJob(
       0,
       [
         [[1, 1], 'adc', 1],
         [[1, 2], 'adc', 2],
       ],
-      { indexed: true },
+      { indexed },
     );
     const path = join(job.directory, 'records.ndjson');
     const size = statSync(path).size;
