@@ -8,7 +8,7 @@ import type { Commands } from './batch-commands.ts';
 import { scriptText, tasksText } from './batch-script.ts';
 import { declareVoid, filesOf, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
 import type { BatchTask } from './batch-task.ts';
-import { type LiveArray, liveArray, type Watcher } from './batch-watcher.ts';
+import { liveArray, type Watcher } from './batch-watcher.ts';
 import type { BatchEngine } from './engine.ts';
 
 /** What all jobs of one backend share. */
@@ -240,11 +240,11 @@ export function createSubmitter<Site>({
 
   function accept(key: string, spooled: SpooledArray, id: string, tasks: readonly BatchTask[]): void {
     backlog.add(key, tasks);
-    const array: LiveArray = liveArray(spooled, tasks);
+    const array = liveArray(spooled);
     onAccepted(spooled.directory, tasks);
     for (const [number, task] of tasks.entries()) {
       task.accepted(engine.taskId(id, number));
-      watcher.watch(task, array);
+      watcher.watch(task, { array, number });
     }
   }
 

@@ -12,17 +12,23 @@ export interface LiveArray {
   readonly directory: string;
   /** What the engine knows it by. */
   readonly name: string;
-  /** By number; those that this caf does not care for are missing. */
-  readonly tasks: readonly (BatchTask | undefined)[];
+  /** Those that are watched, by number: of thousands that have ended nothing is kept. */
+  readonly tasks: Map<number, BatchTask>;
   readonly hints: () => readonly number[];
 }
 
-export const liveArray = ({ directory, file }: SpooledArray, tasks: readonly (BatchTask | undefined)[]): LiveArray => ({
+export const liveArray = ({ directory, file }: SpooledArray): LiveArray => ({
   directory,
   name: file.name,
-  tasks,
+  tasks: new Map(),
   hints: createHintReader(directory),
 });
+
+/** Which task of which array. */
+export interface Place {
+  readonly array: LiveArray;
+  readonly number: number;
+}
 
 export interface WatcherOptions {
   readonly engine: BatchEngine<never>;
@@ -38,8 +44,8 @@ export interface WatcherOptions {
 }
 
 export interface Watcher {
-  /** From its acceptance on, or from its adoption. `array` null: its array's directory is gone. */
-  watch(task: BatchTask, array: LiveArray | null): void;
+  /** From its acceptance on, or from its adoption. `place` null: its array's directory is gone. */
+  watch(task: BatchTask, place: Place | null): void;
   /** A query soon: something is about to be known. */
   wish(): void;
   /** The next answer to a query that begins after this call. Rejects when closed. */
@@ -48,7 +54,9 @@ export interface Watcher {
   close(): void;
 }
 
-const HINT_MS = 200;
+/** Files are looked at after a hundredth of the time since something happened, within these. */
+const HINT_MS = 100;
+const SLOWEST_HINT_MS = 500;
 /** Two looks at the directory of a task whose end is not clear yet. */
 const LOOK_MS = 500;
 const SLOWEST_MS = 60_000;
@@ -76,8 +84,9 @@ const isMoreWanted = (task: BatchTask): boolean => isCodeWanted(task) || isNameW
 const isFinal = (end: EngineEnd): boolean => end.how !== 'exited' && end.how !== 'signalled';
 
 export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, onLog }: WatcherOptions): Watcher {
-  const live = new Map<BatchTask, { readonly array: LiveArray | null; readonly since: number; lookedAt: number }>();
-  const arrays = new Map<LiveArray, number>();
+  const live = new Map<BatchTask, { readonly place: Place | null; readonly since: number; lookedAt: number }>();
+  /** Those with watched tasks. */
+  const arrays = new Set<LiveArray>();
   /** For engines that write down what happens. */
   const logs = new Map<LiveArray, () => readonly EngineTask[]>();
   /** Those whose end was heard of, but is not clear yet. */
@@ -88,6 +97,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
     readonly reject: (error: Error) => void;
   }[] = [];
   let hintTimer: NodeJS.Timeout | null = null;
+  let newsAt = 0;
   let pollTimer: NodeJS.Timeout | null = null;
   let pollAt = Infinity;
   let isPolling = false;
@@ -133,16 +143,14 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
   }
 
   function finish(task: BatchTask): void {
-    const array = live.get(task)?.array ?? null;
+    const place = live.get(task)?.place ?? null;
     live.delete(task);
     unclear.delete(task);
-    if (array !== null) {
-      const left = (arrays.get(array) ?? 1) - 1;
-      arrays.set(array, left);
-      if (left === 0) {
-        arrays.delete(array);
-        logs.delete(array);
-      }
+    const array = place?.array ?? null;
+    if (place !== null) place.array.tasks.delete(place.number);
+    if (array !== null && array.tasks.size === 0) {
+      arrays.delete(array);
+      logs.delete(array);
     }
     task.finish(verdict(task.submission, task.ownEnd, endInLog(task, array) ?? task.engineEnd, task.isCancelWanted));
     if (live.size === 0) stopTimers();
@@ -163,22 +171,24 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
 
   function readHints(): void {
     const now = performance.now();
-    for (const array of [...arrays.keys()]) {
+    for (const array of [...arrays]) {
       for (const number of array.hints()) {
-        const task = array.tasks[number];
+        newsAt = now;
+        const task = array.tasks.get(number);
         if (task !== undefined) look(task, now);
       }
       readLog(array, now);
     }
     for (const task of [...unclear]) if (now - (live.get(task)?.lookedAt ?? now) >= LOOK_MS) look(task, now);
-    if (live.size > 0) hintTimer = setTimeout(readHints, HINT_MS);
+    if (live.size > 0) hintTimer = setTimeout(readHints, Math.min(SLOWEST_HINT_MS, Math.max(HINT_MS, (now - newsAt) / 100)));
   }
 
   /** What the engine writes down is its word, long before the next query. */
   function readLog(array: LiveArray, now: number): void {
     const events = logs.get(array)?.() ?? [];
     if (events.length === 0) return;
-    const byId = new Map(array.tasks.flatMap((task) => (task === undefined || task.id === null ? [] : [[task.id, task] as const])));
+    newsAt = now;
+    const byId = new Map([...array.tasks.values()].flatMap((task) => (task.id === null ? [] : [[task.id, task] as const])));
     for (const { id, state } of events) {
       const task = byId.get(id);
       if (task === undefined || task.isOver) continue;
@@ -216,6 +226,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
       const answer = await commands.queue();
       if (isClosed) return;
       const changed = answer !== null && learn(answer, begun);
+      if (changed) newsAt = performance.now();
       if (answer !== null) {
         await askHistory(performance.now());
         if (isClosed) return;
@@ -235,7 +246,7 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
   /** What an answer says of a task. An engine that lost its memory gives numbers out again: another name, another job. */
   function ownIn(answer: ReadonlyMap<string, EngineTask>, task: BatchTask): EngineTask | undefined {
     const found = task.id === null ? undefined : answer.get(task.id);
-    const name = live.get(task)?.array?.name;
+    const name = live.get(task)?.place?.array.name;
     return found === undefined || found.name === null || name === undefined || found.name === name ? found : undefined;
   }
 
@@ -313,12 +324,15 @@ export function createWatcher({ engine, commands, pollMs, settleMs, onAnswer, on
   }
 
   return {
-    watch(task, array) {
+    watch(task, place) {
       if (isClosed) return;
       const now = performance.now();
-      live.set(task, { array, since: now, lookedAt: -Infinity });
-      if (array !== null) {
-        arrays.set(array, (arrays.get(array) ?? 0) + 1);
+      newsAt = now;
+      live.set(task, { place, since: now, lookedAt: -Infinity });
+      if (place !== null) {
+        const { array, number } = place;
+        array.tasks.set(number, task);
+        arrays.add(array);
         if (engine.readLog !== undefined && !logs.has(array))
           logs.set(array, createLogReader(pathsOf(array.directory).log, engine.readLog));
       }

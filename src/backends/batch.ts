@@ -75,12 +75,14 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     onTrouble: notices.submitted,
     onWarning: notices.warned,
     onAccepted: (directory, tasks) => {
-      arrays.set(directory, tasks);
+      for (const task of tasks) arrayOf.set(task, directory);
+      arrays.set(directory, tasks.filter(({ isOver }) => !isOver).length);
       sendCancels();
     },
   });
-  /** Arrays of this invocation, to be removed when all their tasks are over. */
-  const arrays = new Map<string, readonly BatchTask[]>();
+  /** Arrays of this invocation, each with the number of its tasks that are not over: those with none are removed at the end. */
+  const arrays = new Map<string, number>();
+  const arrayOf = new WeakMap<BatchTask, string>();
   const toCancel = new Set<BatchTask>();
   let cancelTimer: NodeJS.Timeout | null = null;
   let cancelPauseMs = CANCEL_PAUSE_MS;
@@ -112,6 +114,8 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
         toCancel.delete(task);
         notices.ended(end);
         census.changed();
+        const directory = arrayOf.get(task);
+        if (directory !== undefined) arrays.set(directory, (arrays.get(directory) ?? 0) - 1);
       },
     });
     census.add(task);
@@ -146,7 +150,6 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
   interface Found {
     readonly array: SpooledArray;
     readonly live: LiveArray;
-    readonly tasks: (BatchTask | undefined)[];
     id: Promise<string | null> | null;
   }
   let spooled: ReadonlyMap<string, { readonly found: Found; readonly number: number }> | null = null;
@@ -155,8 +158,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
   function findSpooled(token: string) {
     spooled ??= new Map(
       readArrays(spool, engine.name).flatMap((array) => {
-        const tasks: (BatchTask | undefined)[] = [];
-        const found: Found = { array, tasks, live: liveArray(array, tasks), id: null };
+        const found: Found = { array, live: liveArray(array), id: null };
         return array.file.attempts.map((attempt, number) => [attempt, { found, number }] as const);
       }),
     );
@@ -167,10 +169,9 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
     const spot = findSpooled(submission.token);
     if (id === null && spot === null) return null;
     const task = taskOf(submission, owner);
-    if (spot !== null) spot.found.tasks[spot.number] = task;
     const accept = (known: string) => {
       task.accepted(known);
-      watcher.watch(task, spot?.found.live ?? null);
+      watcher.watch(task, spot === null ? null : { array: spot.found.live, number: spot.number });
       sendCancels();
     };
     if (id !== null) accept(id);
@@ -237,7 +238,7 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
       watcher.close();
       await submitted;
       census.close();
-      for (const [directory, tasks] of arrays) if (tasks.every(({ isOver }) => isOver)) removeArray(directory);
+      for (const [directory, left] of arrays) if (left === 0) removeArray(directory);
       removeIfEmpty(spool);
     },
   };

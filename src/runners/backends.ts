@@ -14,6 +14,7 @@ import type { BackendSpec, BatchSpec, GridEngineSite, HtcondorSite, LsfSite, Pbs
 import type { Emit } from '../domain/event.ts';
 import { unreachable } from '../domain/result.ts';
 import { compileCacheDirectory } from '../host/compile-cache.ts';
+import { growHeapSlowly } from '../host/lean-memory.ts';
 
 export interface BackendsOptions {
   /** Absolute path of the results directory. */
@@ -52,6 +53,7 @@ export function createBackends({ output, backends: all, children, emit, makeDura
     const specs = all.flatMap((backend): readonly BatchSpec[] =>
       backend.kind === engine.name ? [backend as BatchSpec & BackendSpec] : [],
     );
+    growHeapSlowly();
     const batch = createBatch({
       engine,
       spool: spoolOf(output),

@@ -14,6 +14,15 @@ export interface CollectionOutcome {
   readonly failed: number;
 }
 
+/** A job machine at work. */
+interface JobInHand {
+  /** It lives on by itself when caf ends. */
+  readonly isRemote: boolean;
+  /** Nobody waits for it any more. */
+  leave(): void;
+  cancel(): void;
+}
+
 const MAX_FAILURES_KEPT = 100;
 
 /** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
@@ -25,6 +34,23 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
   let failed = 0;
   let interrupted = false;
 
+  // One listener for all: adding one to a signal takes as long as it has listeners.
+  const inHand = new Set<JobInHand>();
+  const leaveAll = () => {
+    for (const job of [...inHand]) job.leave();
+  };
+  const leaveRemote = () => {
+    for (const job of [...inHand]) if (job.isRemote) job.leave();
+  };
+  const cancelAll = () => {
+    for (const job of [...inHand]) job.cancel();
+  };
+  // On a batch engine jobs live on by themselves: nobody waits for them when caf is to stop, unless they are to be cancelled.
+  const leaveAtStop = () => setImmediate(() => hands.cancel.aborted || leaveRemote());
+  hands.leave.addEventListener('abort', leaveAll, { once: true });
+  hands.cancel.addEventListener('abort', cancelAll, { once: true });
+  hands.stop.addEventListener('abort', leaveAtStop, { once: true });
+
   const runJob = (input: JobInput): Promise<void> =>
     new Promise((resolve, reject) => {
       const actor = createActor(logic, { input });
@@ -33,17 +59,12 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
         interrupted = true;
         resolve();
       };
-      const cancel = () => actor.send({ type: 'job.cancel' });
-      // On a batch engine jobs live on by themselves: nobody waits for them when caf is to stop, unless they are to be cancelled.
-      const leaveAtStop = () => setImmediate(() => hands.cancel.aborted || leave());
-      hands.leave.addEventListener('abort', leave, { once: true });
-      hands.cancel.addEventListener('abort', cancel, { once: true });
-      if (run.backendOf(input.key.job).isRemote) hands.stop.addEventListener('abort', leaveAtStop, { once: true });
+      const { isRemote } = run.backendOf(input.key.job);
+      const job: JobInHand = { isRemote, leave, cancel: () => actor.send({ type: 'job.cancel' }) };
+      inHand.add(job);
       actor.subscribe({
         complete: () => {
-          hands.leave.removeEventListener('abort', leave);
-          hands.cancel.removeEventListener('abort', cancel);
-          hands.stop.removeEventListener('abort', leaveAtStop);
+          inHand.delete(job);
           // stop() completes too, without an output.
           if (actor.getSnapshot().status !== 'done') return;
           const { key, outcome } = actor.getSnapshot().output as JobOutput;
@@ -90,7 +111,11 @@ export async function runCollection(hands: Hands, run: CollectionRun, quorum: nu
       await runJob(input);
     }
   };
+  // When a lane breaks, jobs of the others are still in hand, and the listeners stay with them.
   await Promise.all(Array.from({ length: open.length + run.window }, lane));
+  hands.leave.removeEventListener('abort', leaveAll);
+  hands.cancel.removeEventListener('abort', cancelAll);
+  hands.stop.removeEventListener('abort', leaveAtStop);
 
   if (interrupted) return { state: 'interrupted', total, failures, failed };
   const state = failed === 0 || (total > 0 && (total - failed) / total >= quorum) ? 'ok' : 'failed';
