@@ -90,8 +90,7 @@ function count(counts: Map<string, Count>, task: BatchTask): void {
 }
 
 /** One that was not submitted yet, or of which nothing was heard, waits. */
-function placeOf({ state, ownEnd }: BatchTask): Place {
-  if (ownEnd !== null) return 'running';
+function placeOf({ state }: BatchTask): Place {
   switch (state?.state) {
     case 'running':
     case 'ending':

@@ -10,6 +10,7 @@ import { until, withEngine } from './engine.ts';
 /** How long an engine is away. */
 const OUTAGE_MS = 60_000;
 const KILLS = Number(process.env.CAF_KILLS ?? 50);
+const EARLY_KILLS = 5;
 
 /** What was said of the only attempt that failed and was tried again. */
 const retryOf = async (run: Run): Promise<string> => {
@@ -92,6 +93,7 @@ export function testFaults(name: 'slurm' | 'htcondor'): void {
         await cluster.requeueHeld(id);
         const warning = await warns(run, `the job ${id} waits on ${name}`);
         expect(warning.hint).toMatch(/release it with (?:scontrol|condor_)/);
+        await run.hears('jobs.seen', (seen) => seen.held === 1 && seen.running === 2);
         await cluster.release(id);
         expect(await retryOf(run)).toMatch(cluster.saysRequeued);
         held.open();
@@ -106,6 +108,7 @@ export function testFaults(name: 'slurm' | 'htcondor'): void {
         const id = suspended.idOf(1);
         await cluster.suspend(id);
         await warns(run, `the job ${id} is suspended on ${name}`);
+        await run.hears('jobs.seen', (seen) => seen.suspended === 1 && seen.running === 2);
         suspended.open();
         await run.hears('job.finished', ({ job }) => job === 2);
         await cluster.resume(id);
@@ -278,6 +281,8 @@ export function testFaults(name: 'slurm' | 'htcondor'): void {
       using killed = campaign('killed', { jobs: 200, body: `sleep ${KILLS * 0.08}` });
       for (let kill = 0; kill < KILLS; kill += 1) {
         const run = killed.run();
+        // The first ones may fall before anything is submitted, also where a machine is slow; from then on jobs are in flight.
+        if (kill === EARLY_KILLS) await run.hears('job.started');
         await Promise.race([run.ended, delay(100 + 1400 * random())]);
         run.child.kill('SIGKILL');
         await run.ended;
