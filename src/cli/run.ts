@@ -12,6 +12,7 @@ import { formatIov } from '../domain/iov.ts';
 import { nearest } from '../domain/nearest.ts';
 import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { actorHere } from '../host/actor.ts';
+import { widenThreadPool } from '../host/thread-pool.ts';
 import { drawOptions } from '../report/draw-options.ts';
 import { drawPlan } from '../report/draw-plan.ts';
 import { shortPath } from '../report/error-text.ts';
@@ -83,6 +84,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
   if (elsewhere !== undefined) return elsewhere(campaign);
   await requireBackends(before.plan);
 
+  widenThreadPool();
   const [{ becomeLean }, { openJournal }, { openLogFile }, { runCampaign }] = await Promise.all([
     import('../host/lean-memory.ts'),
     import('../database/journal.ts'),

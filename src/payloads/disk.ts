@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { CafError } from '../domain/errors.ts';
 
-/** fsyncs in flight at once: ext4 and XFS write those of one moment as one group. Node's pool runs four of them unless UV_THREADPOOL_SIZE says more. */
+/** fsyncs in flight at once: ext4 and XFS write those of one moment as one group. Node's pool runs four of them, in `caf run` sixteen (host/thread-pool.ts). */
 const IN_FLIGHT = 32;
 
 export const errnoOf = (error: unknown): string =>
