@@ -28,13 +28,13 @@ const apart = (from: string, to: string): Plugin => ({
 const whenCalled: Plugin = {
   name: 'modules of Node that are loaded when called',
   setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^node:(crypto|fs\/promises)$/ }, ({ path, importer }) =>
+    onResolve({ filter: /^node:(crypto|fs\/promises|v8)$/ }, ({ path, importer }) =>
       /\/src\/[^/]+\/[^/]+\.ts$/.test(importer) ? { path, namespace: 'when-called' } : null,
     );
     onLoad({ filter: /./, namespace: 'when-called' }, async ({ path }) => {
       const functions = Object.entries(await import(path)).filter(([name, value]) => typeof value === 'function' && name !== 'default');
-      const lines = functions.map(([name]) => `export const ${name} = (...values) => require('${path}').${name}(...values);`);
-      return { contents: lines.join('\n') };
+      const lines = functions.map(([name]) => `export const ${name} = (...values) => (loaded ??= require('${path}')).${name}(...values);`);
+      return { contents: ['let loaded;', ...lines].join('\n') };
     });
   },
 };

@@ -5,6 +5,7 @@ import { giveFrontDoor } from '../config/resolver.ts';
 import type { Settings } from '../config/settings.ts';
 import type { CampaignSpec } from '../domain/calibration.ts';
 import { formatIov, type Iov } from '../domain/iov.ts';
+import { keepHeapSmall } from '../host/lean-memory.ts';
 import * as frontDoor from '../index.ts';
 import type { CodeOfCampaign } from '../runners/campaign-plan.ts';
 import type { Io } from './io.ts';
@@ -25,6 +26,9 @@ export interface ReadCampaign {
   readonly code: CodeOfCampaign;
 }
 
+/** Checking and planning so many takes longer than what is lost by changing flags this early. */
+const MANY = 1000;
+
 /** Throws CafError with all problems at once. */
 export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCampaign> {
   giveFrontDoor(frontDoor);
@@ -33,6 +37,9 @@ export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCa
     flags: { output: words.output, backend: words.backend, iov: words.iov === undefined ? undefined : formatIov(words.iov) },
     env: io.env,
     cwd: io.cwd,
+    onLoaded: (calibrations) => {
+      if (calibrations > MANY) keepHeapSmall();
+    },
   });
   return { spec, settings, code: codeOf(spec, modules) };
 }
