@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Problem } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
+import { keepHeapSmall } from '../host/lean-memory.ts';
 
 export interface ResolvedFile {
   /** As the user would write it: relative to the config, absolute where the pattern is, or the URL. */
@@ -17,6 +18,8 @@ export interface ResolvedFile {
 }
 
 const URL_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+/** What is made of so many files would let the heap grow by a third. */
+const MANY = 10_000;
 const GLOB_MAGIC = /[*?[\]{}()!+@]/;
 
 /** Sorted by path as written, each file once. Every pattern must match; what does not is a problem at `path[i]`. */
@@ -39,6 +42,7 @@ export function resolveFiles(
     if (literal?.isDirectory)
       problems.push({ path: at, message: `${quote(pattern)} is a directory; expected files, for instance ${quote(join(pattern, '*'))}` });
     else if (names.length === 0) problems.push({ path: at, message: noMatch(pattern, directory) });
+    if (names.length > MANY) keepHeapSmall();
     for (const as of names) {
       const absolute = resolve(directory, as);
       if (found.has(absolute)) continue;
