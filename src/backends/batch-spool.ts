@@ -1,6 +1,17 @@
 // Array jobs on disk: what is written before one is submitted, what its tasks and the engine's commands leave there, and how it is found after a crash.
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { processesWritingTo } from '../host/find-process.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import { createLineReader } from '../host/read-appended.ts';
@@ -39,6 +50,17 @@ export interface ArrayTexts {
   readonly script: string;
   readonly tasks: string;
   readonly description: string | null;
+}
+
+/** Where the engine writes its log of an array: beside it, or in another directory, which a link leads to. Both must be there. */
+export function placeLog(directory: string, elsewhere: string | null): string {
+  const { log } = pathsOf(directory);
+  if (elsewhere === null) return log;
+  const path = join(elsewhere, `caf-${basename(directory)}.log`);
+  // A place that cannot be written is found out before the engine does.
+  writeFileSync(path, '');
+  symlinkSync(path, log);
+  return path;
 }
 
 /** Everything the tasks need is there when array.json is. */
@@ -120,11 +142,23 @@ export const declareVoid = (directory: string): void => writeFileSync(pathsOf(di
 
 export function removeArray(directory: string): void {
   try {
+    rmSync(readlinkSync(pathsOf(directory).log), { force: true });
+  } catch (error) {
+    // EINVAL: no link, it lies here.
+    if (!['EINVAL', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  try {
     rmSync(directory, { recursive: true, force: true, maxRetries: 2 });
   } catch (error) {
     // A task that writes its last line meanwhile: the directory is removed with the next one that ends, or stays, which harms nobody.
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
+}
+
+/** All arrays, when none of them is needed any more. */
+export function removeSpool(spool: string): void {
+  for (const name of existsSync(spool) ? readdirSync(spool) : []) removeArray(join(spool, name));
+  rmSync(spool, { recursive: true, force: true });
 }
 
 /** Gives the numbers of the tasks that have written down their end since the last call. */

@@ -1,12 +1,13 @@
 // Submits attempts as array jobs: gathers those of one moment, writes each array down before the engine hears of it, and never submits again what may have arrived.
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchSpec, Resources } from '../domain/calibration.ts';
 import { createBacklog } from './batch-backlog.ts';
 import type { Commands } from './batch-commands.ts';
 import { scriptText, tasksText } from './batch-script.ts';
-import { declareVoid, filesOf, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
+import { declareVoid, filesOf, pathsOf, placeLog, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
 import type { BatchTask } from './batch-task.ts';
 import { liveArray, type Watcher } from './batch-watcher.ts';
 import type { BatchEngine } from './engine.ts';
@@ -207,6 +208,7 @@ export function createSubmitter<Site>({
     const token = randomBytes(5).toString('hex');
     const directory = join(spool, token);
     const paths = pathsOf(directory);
+    mkdirSync(directory, { recursive: true });
     const name = arrayName(tasks, token);
     const environments = [...new Set(tasks.map(({ submission }) => submission.task.env))];
     const { argv, header, description } = engine.submit({
@@ -216,7 +218,7 @@ export function createSubmitter<Site>({
       site: owner.site,
       script: paths.script,
       description: paths.description,
-      log: paths.log,
+      log: placeLog(directory, owner.spec.logDirectory),
     });
     const script = scriptText({
       header,

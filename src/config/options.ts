@@ -144,6 +144,8 @@ export interface BatchOptions {
   readonly setup?: readonly string[] | undefined;
   /** A directory on the nodes, in which each job gets a TMPDIR of its own that is removed after it. Default: as the site has it. */
   readonly scratch?: string | undefined;
+  /** A directory for the engine's own logs of jobs, which are removed with them. Default: within the results directory. */
+  readonly logDirectory?: string | undefined;
   /** The most jobs of a campaign in the queue, running ones among them. Default 4000. */
   readonly maxJobs?: number | undefined;
   /** The most jobs in one array job. Default: as many as the engine allows. */

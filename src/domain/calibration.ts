@@ -177,6 +177,8 @@ export interface BatchSpec {
   readonly setup: readonly string[];
   /** A directory on the nodes for temporary files, made for each job and removed after it (TMPDIR); null = as the site has it. */
   readonly scratch: string | null;
+  /** A directory for what the engine writes down about arrays; null = beside the array. */
+  readonly logDirectory: string | null;
   /** The most jobs of this campaign in the queue at any time, running ones among them. */
   readonly maxJobs: number;
   /** The most jobs submitted by one command; null = as many as the engine allows. */

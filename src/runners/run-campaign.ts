@@ -1,8 +1,8 @@
 // The hands of the campaign machine: starts calibrations whose ancestors are complete, and ends in good order.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createActor } from 'xstate';
+import { removeSpool } from '../backends/batch-spool.ts';
 import { spoolOf } from '../backends/engines.ts';
 import type { Journal } from '../database/journal.ts';
 import { journalFiles } from '../database/journal-open.ts';
@@ -233,7 +233,7 @@ const secondsSince = (since: bigint): number => Number(process.hrtime.bigint() -
 /** What array jobs needed, once none of them can be at work any more. */
 function removeArrays({ journal, spec }: Hands): void {
   const left = spec.calibrations.flatMap(({ name }) => leftAttempts(spec.output, name));
-  if (journal.unfinishedAttempts().length === 0 && left.length === 0) rmSync(spoolOf(spec.output), { recursive: true, force: true });
+  if (journal.unfinishedAttempts().length === 0 && left.length === 0) removeSpool(spoolOf(spec.output));
 }
 
 /** True for what works in another place than where its calibration runs by now: it cannot be adopted there. */

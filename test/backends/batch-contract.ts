@@ -37,6 +37,7 @@ export const CONTRACT_SPEC: BatchSpec = {
   submitsPerMinute: 1000,
   pollMs: 200,
   settleMs: 1000,
+  logDirectory: null,
   algorithmsOn: 'caf',
 };
 

@@ -1,7 +1,7 @@
 // The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend, JobSubmission, RunningJob } from '../../src/backends/backend.ts';
@@ -32,6 +32,7 @@ const SPEC: BatchSpec = {
   submitsPerMinute: 1000,
   pollMs: 100,
   settleMs: 300,
+  logDirectory: null,
   algorithmsOn: 'caf',
 };
 
@@ -71,6 +72,25 @@ const callsOf = (command: string) => fake.calls.filter(([name]) => name === comm
 const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
 
 describe('submission', () => {
+  it('has the engine write its log where the site wants it, and removes it with the array', async () => {
+    const logs = join(rig.directory, 'logs');
+    mkdirSync(logs);
+    const batch = newBatch();
+    const backend = batch.backend({ ...SPEC, logDirectory: logs }, SITE);
+    await endsOf([backend.submit(rig.shell('exit 0'))]);
+    expect(fake.tasks.map(({ log }) => dirname(log))).toEqual([logs]);
+    expect(readdirSync(logs)).toEqual([basename(fake.tasks[0]?.log ?? '')]);
+    await batch.close();
+    expect(readdirSync(logs)).toEqual([]);
+  });
+
+  it('starts nothing where that place is not there', async () => {
+    const backend = newBackend({ logDirectory: join(rig.directory, 'nowhere') });
+    const [end] = await endsOf([backend.submit(rig.shell('exit 0'))]);
+    expect(end).toEqual({ how: 'not-started', message: expect.stringMatching(/could not be written: ENOENT.*nowhere/) });
+    expect(fake.tasks).toEqual([]);
+  });
+
   it('tells once what the engine warns of while it takes jobs', async () => {
     const backend = newBackend();
     fake.fault('warns');

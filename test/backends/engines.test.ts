@@ -48,6 +48,7 @@ it('ends jobs that an earlier caf has left, known by their ids or by their array
     submitsPerMinute: 60,
     pollMs: 100,
     settleMs: 300,
+    logDirectory: null,
     algorithmsOn: 'caf' as const,
   };
   const backend = batch.backend(spec, site);

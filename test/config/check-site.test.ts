@@ -157,7 +157,7 @@ describe('what is refused', () => {
     expect(problems({ ofConfig, collection: { site: site as object }, algorithm: { site: ['slurm'] } })).toMatchInlineSnapshot(`
       [
         "calibrations.gain.collections.random.site.slrum: there is no option 'slrum'; did you mean 'slurm'?",
-        "calibrations.gain.collections.random.site.slurm.maxJobs: there is no option 'maxJobs'; the options are modules, scratch, partition, account, qos, constraint, reservation, exclusive, gpus, directives",
+        "calibrations.gain.collections.random.site.slurm.maxJobs: there is no option 'maxJobs'; the options are modules, scratch, logDirectory, partition, account, qos, constraint, reservation, exclusive, gpus, directives",
         "calibrations.gain.collections.random.site.slurm.partition: expected the name of a partition, found 3",
         "calibrations.gain.collections.random.site.htcondor.requirement: there is no option 'requirement'; did you mean 'requirements'?",
         "calibrations.gain.collections.random.site.pbs: expected an object of options, found 7",

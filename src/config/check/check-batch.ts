@@ -20,6 +20,7 @@ export const BATCH_OPTIONS = [
   'modules',
   'setup',
   'scratch',
+  'logDirectory',
   'maxJobs',
   'maxArray',
   'submitsPerMinute',
@@ -48,6 +49,13 @@ const readScratch: Reader<string> = (value, place, problems) => {
   return undefined;
 };
 
+const readLogDirectory: Reader<string> = (value, place, problems) => {
+  // What is not plain would be taken for something else by one engine or another.
+  if (typeof value === 'string' && /^\/[\w/.+@-]*$/.test(value)) return value;
+  problems.expected(place, 'the absolute path of a directory, without spaces and special characters', value);
+  return undefined;
+};
+
 const ALGORITHMS = new Set(['on']);
 const readAlgorithms: Reader<BatchSpec['algorithmsOn']> = (value, place, problems) => {
   const scope = readScope(value, ALGORITHMS, place, problems, "an object such as { on: 'backend' }");
@@ -59,6 +67,7 @@ export const readBatch = (scope: Scope): BatchSpec => ({
   modules: read(scope, 'modules', readModules, []),
   setup: read(scope, 'setup', readSetup, []),
   scratch: read(scope, 'scratch', readScratch, null),
+  logDirectory: read(scope, 'logDirectory', readLogDirectory, null),
   maxJobs: read(scope, 'maxJobs', readWhole('a whole number of jobs', 1), 4000),
   maxArray: read(scope, 'maxArray', readWhole('a whole number of jobs', 1), null),
   submitsPerMinute: read(scope, 'submitsPerMinute', readWhole('a whole number of submissions', 1), 20),
