@@ -103,6 +103,7 @@ export function describeEvent(event: CafEvent): EventLine {
     case 'warning':
       return change(`warning: ${event.calibration === undefined ? '' : `${event.calibration}: `}${oneLine(event.message)}`, {
         code: event.code,
+        hint: event.hint,
       });
     default:
       return unreachable(event);

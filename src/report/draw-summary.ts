@@ -128,8 +128,14 @@ function drawInterruption(board: Board, ended: Ended, options: SummaryOptions): 
   const { style, output, resume } = options;
   const left = ended.jobsLeft ?? 0;
   const by = ended.signal === undefined ? '' : ` by ${ended.signal}${ended.by === undefined ? '' : ` (${oneLine(ended.by)})`}`;
-  const text = `interrupted${by} after ${durationText(ended.seconds)}${left > 0 ? `; ${count(left, 'job')} still running` : ''}`;
+  const text = `interrupted${by} after ${durationText(ended.seconds)}${left > 0 ? `; ${leftText(left, board)}` : ''}`;
   return [headline(style.mark('again'), text, output, options), '', ...commands([[resume, `continue${keptText(board)}`]])];
+}
+
+/** What an engine has may wait there for hours. */
+function leftText(left: number, board: Board): string {
+  const engines = [...new Set(board.rows.flatMap(({ engine }) => engine?.engine ?? []))];
+  return `${count(left, 'job')} ${engines.length === 0 ? 'still running' : `left to ${engines.join(', ')}`}`;
 }
 
 function keptText(board: Board): string {

@@ -173,6 +173,27 @@ test('an interruption says what is kept and how to go on', () => {
   `);
 });
 
+test('jobs that stay on an engine are said to be there', () => {
+  const seen = {
+    engine: 'slurm',
+    calibration: 'gain',
+    iteration: 0,
+    running: 1,
+    queued: 3,
+    held: 0,
+    suspended: 0,
+    reason: null,
+    algorithm: null,
+  };
+  const board = foldAll([
+    at(0, plan('gain')),
+    ...begin('gain', 4).map((event) => at(1, event)),
+    at(2, { type: 'jobs.seen', ...seen }),
+    at(3, ended('interrupted', { signal: 'SIGINT', jobsLeft: 4, seconds: 3 })),
+  ]);
+  expect(screen(drawSummary(board, options()))).toContain('interrupted by SIGINT after 3.0s; 4 jobs left to slurm');
+});
+
 test('nothing is said of a campaign that has not ended', () => {
   expect(drawSummary(foldAll([at(0, plan('gain'))]), options())).toEqual([]);
 });
