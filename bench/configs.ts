@@ -133,3 +133,41 @@ const calibrations = Array.from({ length: ${calibrations} }, (_, number) =>
 
 export default defineConfig({ backend: ${backend}, calibrations });
 `;
+
+/** Iterations of so many jobs each, which note when they end; the algorithm notes in \`begun\` when it is called. */
+export const latencyJobs = (
+  iterations: number,
+  jobs: number,
+  backend: string,
+  begun: string,
+): string => `${IMPORTS(`command, defineCalibration, defineConfig, ${backend.split('(')[0]}`)}
+import { appendFileSync } from 'node:fs';
+
+const c = defineCalibration({
+  name: 'c',
+  maxIterations: ${iterations},
+  collections: {
+    all: {
+      files: [],
+      collect: command(['sh', '-c', 'date +%s%N > end']),
+      split: { arguments: Array.from({ length: ${jobs} }, (_, job) => [String(job)]) },
+      resources: { memory: '100 MB', time: '10 min' },
+    },
+  },
+  algorithms: [
+    {
+      name: 'fit',
+      run: ({ iteration }) => {
+        appendFileSync('${begun}', Date.now() + '\\n');
+        return iteration < ${iterations - 1} ? 'iterate' : 'ok';
+      },
+    },
+  ],
+});
+
+export default defineConfig({ backend: ${backend}, calibrations: [c] });
+`;
+
+/** \`count\` jobs that run for an hour on a batch engine. */
+export const longBatchJobs = (count: number, backend: string): string =>
+  batchJobs(1, count, backend).replace("command(['true'])", "command(['sleep', '3600'])").replace('10 min', '2 h');
