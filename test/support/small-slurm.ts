@@ -12,6 +12,8 @@ export interface SmallSlurm {
   release(): void;
   /** What sbatch says instead of taking a job, and its exit status; null = it takes jobs again. */
   answer(text: string | null, exitCode?: number): void;
+  /** What sbatch says beside taking a job. */
+  warn(text: string): void;
   /** All commands fail, as when the controller is down. */
   goDown(): void;
 }
@@ -20,6 +22,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   sbatch: `
 [ "$1" != --version ] || { echo slurm 22.05.8; exit; }
 if [ -e "$state/answer" ]; then cat "$state/answer" >&2; exit "$(cat "$state/code")"; fi
+[ ! -e "$state/warning" ] || cat "$state/warning" >&2
 id=1; while ! mkdir "$state/$id" 2>/dev/null; do id=$((id + 1)); done
 for word; do case "$word" in --job-name=*) echo "\${word#*=}" >"$state/$id/name";; --output=*) echo "\${word#*=}" >"$state/$id/log";; esac; script="$word"; done
 echo "$script" >"$state/$id/script"
@@ -65,6 +68,7 @@ export function createSmallSlurm(directory: string): SmallSlurm {
         writeFileSync(join(state, 'code'), String(exitCode));
       }
     },
+    warn: (text) => writeFileSync(join(state, 'warning'), text),
     goDown: () => writeFileSync(join(state, 'down'), ''),
   };
 }

@@ -81,7 +81,7 @@ test('it is sent with the backend of the config, and leaves the results director
   project.write('calibration_results/kept', '');
   const { stdout, stderr, code } = await project.caf(['doctor', '--test-job'], env);
   expect(code, stderr).toBe(0);
-  expect(stdout).toMatch(/✔ slurm job +1_0 on/);
+  expect(stdout).toMatch(/slurm job +1_0 on/);
   expect(stderr).toMatch(/^slurm: sending a test job.*\nslurm: job 1_0 is in the queue\nslurm: it has begun on .*\n$/);
   expect(slurm.calls.find((words) => words.includes('--partition=calib'))).toContain('--account=belle');
   expect(readdirSync(project.results)).toEqual(['kept']);
@@ -143,7 +143,7 @@ test('Ctrl-C cancels the job and removes its files', async () => {
   child.kill('SIGINT');
   const { code, stdout } = await ended;
   expect(code).toBe(130);
-  expect(stdout).toMatch(/▲ slurm job +job 1_0 was cancelled/);
+  expect(stdout).toMatch(/slurm job +job 1_0 was cancelled/);
   expect(slurm.tasks.map(({ state }) => state)).toEqual(['CANCELLED']);
   expect(treeOf(project.directory)).toEqual([]);
 });

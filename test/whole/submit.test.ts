@@ -123,6 +123,15 @@ test('a job that leaves the queue without having begun is told of to those who f
   expect(stderr.replace(/\s+/g, ' ')).toContain(`slurm ${id} is not in the queue any more, and the campaign has not begun`);
 });
 
+test('what the engine warns of while it takes the campaign is shown', async () => {
+  const site = steer();
+  site.slurm.hold();
+  site.slurm.warn("sbatch: warning: can't honor --ntasks-per-node\n");
+  const submitted = await site.submit();
+  expect(idIn(submitted)).toMatch(/^\d+$/);
+  expect(submitted.stderr).toMatch(/^\S+ slurm took the job, but warns: can.t honor --ntasks-per-node\n$/);
+});
+
 test('bad input and a directory in use are refused before anything is submitted or written', async () => {
   const site = steer();
   const before = readdirSync(site.directory).sort();
