@@ -129,7 +129,7 @@ test('what the engine warns of while it takes the campaign is shown', async () =
   site.slurm.warn("sbatch: warning: can't honor --ntasks-per-node\n");
   const submitted = await site.submit();
   expect(idIn(submitted)).toMatch(/^\d+$/);
-  expect(submitted.stderr).toMatch(/^\S+ slurm took the job, but warns: can.t honor --ntasks-per-node\n$/);
+  expect(submitted.stderr).toMatch(/^\S+ +slurm took the job, but warns: can.t honor --ntasks-per-node\n$/);
 });
 
 test('bad input and a directory in use are refused before anything is submitted or written', async () => {
