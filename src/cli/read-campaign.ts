@@ -26,8 +26,8 @@ export interface ReadCampaign {
   readonly code: CodeOfCampaign;
 }
 
-/** Checking and planning so many takes longer than what is lost by changing flags this early. */
-const MANY = 1000;
+/** A config that fills this much (thousands of calibrations or jobs; few fill half) takes longer to check and plan than what is lost by changing flags this early. */
+const LARGE_BYTES = 15e6;
 
 /** Throws CafError with all problems at once. */
 export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCampaign> {
@@ -37,8 +37,8 @@ export async function readCampaign(words: CampaignWords, io: Io): Promise<ReadCa
     flags: { output: words.output, backend: words.backend, iov: words.iov === undefined ? undefined : formatIov(words.iov) },
     env: io.env,
     cwd: io.cwd,
-    onLoaded: (calibrations) => {
-      if (calibrations > MANY) keepHeapSmall();
+    onLoaded: () => {
+      if (process.memoryUsage().heapUsed > LARGE_BYTES) keepHeapSmall();
     },
   });
   return { spec, settings, code: codeOf(spec, modules) };

@@ -15,15 +15,14 @@ export interface LoadedCampaign extends LoadedConfig {
 export interface CampaignInput extends Pick<SettingsInput, 'flags' | 'env' | 'cwd'> {
   /** A file, a directory with a caf.config.ts, or undefined for the one in `cwd`. */
   readonly config?: string | undefined;
-  /** Told before the check, which is most of the work, how many calibrations the config seems to have. */
-  readonly onLoaded?: (calibrations: number) => void;
+  /** Told before the check, which is most of the work. */
+  readonly onLoaded?: () => void;
 }
 
 /** Throws CafError, exit 2 all: CAF_CONFIG_NOT_FOUND, _LOAD, _EXPORT, _INVALID, _CYCLE, and CAF_USAGE for flags and environment. */
 export async function loadCampaign({ config, flags, env, cwd, onLoaded }: CampaignInput): Promise<LoadedCampaign> {
   const loaded = await loadConfig(findConfig(config, cwd));
-  const { calibrations } = loaded.raw as { readonly calibrations?: unknown };
-  onLoaded?.(Array.isArray(calibrations) ? calibrations.length : 0);
+  onLoaded?.();
   const settings = resolveSettings({ flags, env, cwd, configPath: loaded.path, config: loaded.raw });
   if (!settings.ok) {
     const [first] = settings.error;
