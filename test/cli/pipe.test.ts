@@ -5,13 +5,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openJournal } from '../../src/database/journal.ts';
 
 const main = new URL('../../src/cli/main.ts', import.meta.url).href;
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'caf-'));
   mkdirSync(join(directory, 'calibration_results/gain/0/algorithms/fit'), { recursive: true });
-  writeFileSync(join(directory, 'calibration_results/caf.db'), '');
+  openJournal(join(directory, 'calibration_results')).close();
 });
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
