@@ -1,5 +1,6 @@
 // Keeps this process small: starting a process costs more, the more memory the one that starts it has, because fork copies its page tables.
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /**
  * The young generation grows no more (1 MB in a fresh process, three times 16 MB in the end): what is made for a job lives shortly, what is
@@ -15,7 +16,12 @@ export function becomeLean(): void {
 }
 
 /**
- * For thousands of jobs in hand, as on batch engines: the heap may exceed what lives by a third before it is collected, not by its double. 24,000 simulated
- * jobs took 270 MB instead of 460 MB, for a sixth more processor time.
+ * For thousands of jobs in hand, as on batch engines: the heap may exceed what lives by a seventh before it is collected, not by its double. 100,000 simulated
+ * jobs took 278 MB; by a third, 302 MB and 3 % less processor time. The young generation, which planning may have made grow, becomes small again: a
+ * collection of the last resort is all that makes it so.
  */
-export const growHeapSlowly = (): void => setFlagsFromString('--heap-growing-percent=30');
+export function growHeapSlowly(): void {
+  setFlagsFromString('--heap-growing-percent=15');
+  setFlagsFromString('--expose-gc');
+  runInNewContext("gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })");
+}
