@@ -11,8 +11,8 @@ const main = new URL('../../src/cli/main.ts', import.meta.url).href;
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'caf-'));
-  mkdirSync(join(directory, 'calibration_results/gain/0/algorithms/fit'), { recursive: true });
   openJournal(join(directory, 'calibration_results')).close();
+  mkdirSync(join(directory, 'calibration_results/gain/0/algorithms/fit'), { recursive: true });
 });
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
