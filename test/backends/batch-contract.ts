@@ -1,4 +1,4 @@
-// What caf and a batch engine must do together, whichever engine it is: one suite, run on real engines and on faithful fakes.
+// What caf and a batch engine must do together, whichever engine it is: the contract of all backends, and what only engines do. Run on real engines and on faithful fakes.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,18 +9,15 @@ import type { BatchEngine } from '../../src/backends/engine.ts';
 import type { BatchSpec } from '../../src/domain/calibration.ts';
 import type { CafEvent } from '../../src/domain/event.ts';
 import { isEngineJob } from '../../src/domain/job.ts';
+import { type BackendUnderTest, describeContract } from './contract.ts';
 import { createRig, ENV, type Rig, until } from './support/rig.ts';
 
 /** An engine that runs, and what can be done to it from outside. */
-export interface EngineUnderTest<Site> {
+export interface EngineUnderTest<Site> extends Pick<BackendUnderTest, 'shortLimitMs' | 'memoryHog'> {
   readonly engine: BatchEngine<Site>;
   readonly site: Site;
   /** For its commands. */
   readonly env: NodeJS.ProcessEnv;
-  /** A time limit (milliseconds) that a job reaches within seconds; null = the engine knows none that short. */
-  readonly shortLimitMs: number | null;
-  /** A program that uses more memory than its limit, where the engine ends such jobs. */
-  readonly memoryHog: { readonly argv: readonly string[]; readonly limitBytes: number } | null;
   /** Somebody ends a job with the engine's own command. */
   remove(id: string): Promise<void>;
   /** Somebody holds a job, and releases it; null = not here. */
@@ -70,7 +67,7 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
       batches.push(batch);
       return batch;
     }
-    const newBackend = (spec: Partial<BatchSpec> = {}): Backend => newBatch().backend({ ...CONTRACT_SPEC, ...spec }, under.site);
+    const newBackend = (): Backend => newBatch().backend(CONTRACT_SPEC, under.site);
     const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
     const idOf = async (job: RunningJob): Promise<string> => {
       const handle = await job.started;
@@ -80,52 +77,29 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
     const arrays = (): readonly string[] => readdirSync(join(rig.directory, '.batch'));
     const WAIT = 'echo up; while [ ! -e go ]; do sleep 0.05; done;';
 
-    it('runs many jobs as one array, and tells each one its own exit status', async () => {
+    describeContract(
+      () => rig,
+      () => ({
+        backend: newBackend,
+        shortLimitMs: under.shortLimitMs,
+        memoryHog: under.memoryHog,
+        knowsEndOfAdopted: true,
+      }),
+    );
+
+    it('submits many jobs as one array', async () => {
       const backend = newBackend();
       const jobs = Array.from({ length: 12 }, (_, i) => backend.submit(rig.shell(`exit ${i}`)));
       const ids = await Promise.all(jobs.map(idOf));
-      expect((await endsOf(jobs)).map((end) => (end.how === 'exited' ? end.code : end.how))).toEqual(jobs.map((_, i) => i));
+      await endsOf(jobs);
       expect(new Set(ids.map(under.engine.arrayOf)).size).toBe(1);
-      expect(new Set(ids).size).toBe(12);
     });
 
-    it('hands on arguments as they are, and nothing of its own environment', async () => {
-      const words = ['a b', `'"`, 'two\nlines', '$(touch stolen)', '$$(x)', '`id`', '%s', '-rf', '*', '', 'Größe µ 漢', '\\'];
-      const job = rig.program(['/usr/bin/printf', '%s\\0', ...words]);
-      process.env.CAF_TEST_SECRET = 'hunter2';
-      const other = rig.program(['/usr/bin/env'], { env: { ONE: '1' } });
-      const backend = newBackend();
-      await endsOf([backend.submit(job), backend.submit(other)]);
-      delete process.env.CAF_TEST_SECRET;
-      expect(rig.read(job, 'stdout')).toBe(`${words.join('\0')}\0`);
-      const text = rig.read(other, 'stdout') ?? '';
-      expect(text).toContain('ONE=1\n');
-      expect(text).toMatch(/^HOME=\/.+$/m);
-      expect(text).toMatch(/^USER=.+$/m);
-      expect(text).not.toContain('hunter2');
-    });
-
-    it('works in the directory of the attempt, and leaves there only what the job printed and made', async () => {
-      const job = rig.shell('pwd; echo err >&2; echo data > data');
-      const backend = newBackend();
-      expect(await backend.submit(job).ended).toMatchObject({ how: 'exited', code: 0 });
-      backend.forget(job.directory);
-      expect(readdirSync(job.directory).sort()).toEqual(['data', 'stderr', 'stdout']);
-      expect(rig.read(job, 'stdout')).toBe(`${job.directory}\n`);
-      expect(rig.read(job, 'stderr')).toBe('err\n');
-    });
-
-    it('tells a program that a signal ended from one that was ended by its user', async () => {
-      expect(await newBackend().submit(rig.shell('kill -SEGV $$')).ended).toMatchObject({ how: 'signalled', signal: 'SIGSEGV' });
-    });
-
-    it('ends jobs that run and jobs that wait, with all their processes', async () => {
-      const backend = newBackend();
-      const first = rig.shell('echo up; sleep 1000 & wait');
-      const jobs = [backend.submit(first), ...Array.from({ length: 5 }, () => backend.submit(rig.shell('exec sleep 1000')))];
-      await rig.appears(first, 'stdout');
-      await Promise.all(jobs.map((job) => job.cancel()));
-      expect((await endsOf(jobs)).map(({ how }) => how)).toEqual(jobs.map(() => 'cancelled'));
+    it('gives a job the user it runs as', async () => {
+      const job = rig.program(['/usr/bin/env']);
+      await newBackend().submit(job).ended;
+      expect(rig.read(job, 'stdout')).toMatch(/^HOME=\/.+$/m);
+      expect(rig.read(job, 'stdout')).toMatch(/^USER=.+$/m);
     });
 
     it('says that somebody else has ended a job', async () => {
@@ -134,20 +108,6 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
       await rig.appears(job, 'stdout');
       await under.remove(await idOf(running));
       expect(await running.ended).toMatchObject({ how: 'removed' });
-    });
-
-    it('ends a job at its time limit, whatever its program says, and says why', async (context) => {
-      const limitMs = under.shortLimitMs;
-      if (limitMs === null) return context.skip();
-      const job = rig.shell('trap "exit 0" TERM; sleep 1000 & wait', { resources: { timeMs: limitMs } });
-      expect(await newBackend().submit(job).ended).toMatchObject({ how: 'time-limit', limitMs });
-    });
-
-    it('says of a job that was ended for its memory that it was', async (context) => {
-      const { memoryHog } = under;
-      if (memoryHog === null) return context.skip();
-      const job = rig.program(memoryHog.argv, { resources: { memoryBytes: memoryHog.limitBytes, memoryIsSet: true } });
-      expect(await newBackend().submit(job).ended).toMatchObject({ how: 'out-of-memory', limitBytes: memoryHog.limitBytes });
     });
 
     it('tells what has to be done for a job that is held, and goes on when it is released', async (context) => {
@@ -174,15 +134,6 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
         return running;
       };
 
-      it('adopts a job by its id, with its exit status', async () => {
-        const job = rig.shell(`${WAIT} exit 7`);
-        const handle = await (await leave(job)).started;
-        const adopted = newBackend().adopt(job, handle);
-        writeFileSync(join(job.directory, 'go'), '');
-        expect(await adopted?.started).toEqual(handle);
-        expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 7 });
-      });
-
       it('finds a job by its name in the queue where nobody wrote down its id', async () => {
         const job = rig.shell(`${WAIT} exit 0`);
         const handle = await (await leave(job)).started;
@@ -203,14 +154,6 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
         const adopted = newBackend().adopt(job, null);
         expect(await adopted?.started).toEqual(handle);
         expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 5 });
-      });
-
-      it('ends an adopted job', async () => {
-        const job = rig.shell('echo up; exec sleep 1000');
-        const handle = await (await leave(job)).started;
-        const adopted = newBackend().adopt(job, handle);
-        await adopted?.cancel();
-        expect(await adopted?.ended).toMatchObject({ how: 'cancelled' });
       });
     });
 

@@ -7,8 +7,8 @@ import { createLocalBackend, type LocalBackendOptions } from '../../src/backends
 import { command } from '../../src/config/define.ts';
 import { judgeAttempt } from '../../src/runners/judge-attempt.ts';
 import type { ResultFile } from '../../src/worker/contract.ts';
-import { submitAndDie } from './contract.ts';
 import { createRig, ENV, processOf, type Rig, runs, until } from './support/rig.ts';
+import { submitAndDie } from './support/submit-and-die.ts';
 
 const childUrl = new URL('../../src/worker/collector-child.ts', import.meta.url);
 const launcherUrl = new URL('../../src/backends/launch-child.ts', import.meta.url);

@@ -21,7 +21,7 @@ const TESTS: Readonly<Record<number, Evidence>> = {
   3: { 'cli/cancel.test.ts': ['it ends caf and its jobs'] },
   4: {
     'database/lease.test.ts': ['when the machine was booted since', 'when its pid belongs to another process by now'],
-    'backends/contract.ts': ['never adopts a stranger who has the same pid'],
+    'backends/local.test.ts': ['never adopts a stranger who has the same pid'],
   },
   5: {
     'database/lease.test.ts': [
