@@ -215,11 +215,12 @@ withEngine('gridengine', (grid) => {
   });
 
   it('deletes a running job', async () => {
-    const id = await submit('sleep 600');
-    await reaches(id, 'r');
+    const id = await submit('touch "began.$JOB_ID"; sleep 600');
+    // It is said to run a moment before its script does, and to be there a moment after its account is.
+    await until('its script has begun', async () => (existsSync(join(grid.directory, `began.${id}`)) ? true : null));
     await grid.ask(['qdel', id]);
     expect(await accounting(id)).toBe('100 137');
-    expect(await state(id)).toBe('gone');
+    await reaches(id, 'gone');
   });
 
   it('keeps a job in an error state for ever whose output cannot be written', async () => {
