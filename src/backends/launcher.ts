@@ -24,7 +24,7 @@ export interface Launch {
 
 export interface Launcher {
   launch(launch: Launch): void;
-  /** What runs lives on. Resolves when the launcher is gone. */
+  /** What runs lives on, and what was asked for is still started and told. Resolves when the launcher is gone. */
   close(): Promise<void>;
 }
 
@@ -60,6 +60,8 @@ export function createLauncher(childUrl: URL): Launcher {
       entry.launch.started(message.started);
       return;
     }
+    // While it is closed, only the processes that it leaves are of interest.
+    if (helper === null) return;
     pending.delete(message.launch);
     if (pending.size === 0) hold(false);
     if ('failed' in message) entry.launch.failed(Object.assign(new Error(message.failed.message), message.failed));
@@ -116,10 +118,9 @@ export function createLauncher(childUrl: URL): Launcher {
       hold(true);
       const { child } = helper;
       helper = null;
-      pending.clear();
       child.stdin?.end();
-      child.stdout?.resume();
       await once(child, 'close');
+      pending.clear();
     },
   };
 }

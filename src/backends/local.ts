@@ -175,10 +175,10 @@ export function createLocalBackend(options: LocalBackendOptions): Backend {
       return following.job;
     },
     async close() {
-      watch.close();
       adopted.clear();
       if (adoptedTimer !== null) clearInterval(adoptedTimer);
       await Promise.all([launcher.close(), pool.close()]);
+      watch.close();
     },
   };
 }

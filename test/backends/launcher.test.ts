@@ -33,6 +33,21 @@ describe('the launcher', () => {
     expect(runs(pid)).toBe(false);
   });
 
+  it('tells the process of a job that it starts while the backend is being closed', async () => {
+    const backend = backendWith();
+    const launcher = await launcherOf(backend.submit(rig.shell('sleep 1000')));
+    process.kill(launcher, 'SIGSTOP');
+    const job = rig.shell('sleep 1000');
+    const running = backend.submit(job);
+    const closed = backend.close();
+    process.kill(launcher, 'SIGCONT');
+    await closed;
+    const left = await processOf(running);
+    expect(runs(left.pid)).toBe(true);
+    await backendWith().adopt(job, left)!.cancel();
+    expect(runs(left.pid)).toBe(false);
+  });
+
   it('may be killed: what runs is looked after until its end, and what comes next is started by another', async () => {
     const backend = backendWith();
     const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; echo done');
