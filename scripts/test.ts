@@ -2,14 +2,34 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
-interface Counts {
+interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
-  readonly numFailedTestSuites: number;
+  readonly testResults: readonly FileReport[];
 }
+
+interface FileReport {
+  readonly name: string;
+  readonly status: string;
+  readonly message: string;
+  readonly assertionResults: readonly { readonly fullName: string; readonly status: string; readonly failureMessages: readonly string[] }[];
+}
+
+/** Each failed test by file and title with the first lines of its message; of a file that could not be loaded, its own. */
+function failuresOf({ testResults }: Report): readonly string[] {
+  const told = (what: string, message = '') => [`FAILED ${what}`, ...message.split('\n').slice(0, LINES_OF_FAILURE)].join('\n    ');
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative('.', name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0) return status === 'failed' ? [told(file, message)] : [];
+    return failed.map(({ fullName, failureMessages }) => told(`${file} > ${fullName}`, failureMessages[0]));
+  });
+}
+
+const LINES_OF_FAILURE = 12;
 
 const chosen = process.argv.slice(2);
 const suites = chosen.length === 0 ? ['unit', 'whole'] : chosen;
@@ -26,7 +46,8 @@ const { status } = spawnSync(
 );
 let failed = status !== 0;
 if (existsSync(report)) {
-  const counts = JSON.parse(readFileSync(report, 'utf8')) as Counts;
+  const counts = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  for (const failure of failuresOf(counts)) console.log(failure);
   // A file that cannot be loaded fails without a failed test of its own.
   const failures = Math.max(counts.numFailedTests, failed ? 1 : 0);
   console.log(`${counts.numPassedTests} passed, ${failures} failed, ${counts.numPendingTests} skipped`);
