@@ -4,8 +4,9 @@ import type { VerifyOptions } from '../../database/verify.ts';
 import { checkRun, type Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
+import { iovOption, wholeNumber } from '../option-values.ts';
 import { registerAsk } from './db/ask.ts';
-import { answer, at, databaseAt, dryRun, into, intoOf, iovArgument, type Json, json, pathHelp, wholeNumber } from './db/common.ts';
+import { answer, at, databaseAt, dryRun, into, intoOf, type Json, json, pathHelp } from './db/common.ts';
 import { registerEdits } from './db/edit.ts';
 import { registerExchange } from './db/exchange.ts';
 import { registerKeep } from './db/keep.ts';
@@ -148,8 +149,8 @@ function registerFlatten(db: Command, io: Io): void {
       'directories of local databases, highest priority first; a results directory stands for the results of its calibrations',
     )
     .addOption(into())
-    .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovArgument))
-    .addOption(new Option('--range <e,r,e,r>', 'the same as --iov').argParser(iovArgument).conflicts('iov'))
+    .addOption(new Option('--iov <e,r,e,r>', 'only these runs').argParser(iovOption))
+    .addOption(new Option('--range <e,r,e,r>', 'the same as --iov').argParser(iovOption).conflicts('iov'))
     .option('-m, --message <text>', 'why; kept with every entry')
     .addOption(dryRun())
     .addOption(json())

@@ -8,8 +8,8 @@ import type { Finding } from '../doctor.ts';
 import { addExamples } from '../examples.ts';
 import { EXIT_TROUBLE, exitCodeOfSignal } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
+import { durationOption } from '../option-values.ts';
 import type { TestedJob } from '../test-jobs.ts';
-import { durationOption } from './submit.ts';
 
 interface DoctorOptions {
   readonly json?: boolean;

@@ -1,7 +1,7 @@
 // `caf logs`: what caf, a job or an algorithm wrote.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { CafError } from '../../domain/errors.ts';
 import { drawLogLine, type LogFilter } from '../../report/draw-log-line.ts';
 import { shortPath } from '../../report/error-text.ts';
@@ -14,6 +14,7 @@ import { addExamples } from '../examples.ts';
 import { type FoundLog, findLog, type LogFile } from '../find-log.ts';
 import { followFile, openToFollow } from '../follow.ts';
 import type { Io } from '../io.ts';
+import { wholeNumber } from '../option-values.ts';
 import { findResults, LOG_FILE } from '../results.ts';
 
 interface LogsOptions {
@@ -162,11 +163,6 @@ function terminalWriter(io: Io): (chunk: Buffer) => void {
 function forTerminal(line: string): string {
   const clean = stripControls(line);
   return clean.length <= LINE_LENGTH ? clean : `${clean.slice(0, LINE_LENGTH)} ... ${clean.length - LINE_LENGTH} more characters`;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
-  return Number(text);
 }
 
 const linesOption = (text: string): number => (text === 'all' ? Number.POSITIVE_INFINITY : wholeNumber(text));

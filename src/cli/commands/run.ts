@@ -1,9 +1,9 @@
 // `caf run`: its options. What it does is in cli/run.ts.
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { CafError } from '../../domain/errors.ts';
-import { type Iov, parseIov } from '../../domain/iov.ts';
+import { type Command, Option } from 'commander';
+import type { Iov } from '../../domain/iov.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
+import { iovOption, repeated } from '../option-values.ts';
 
 /** The command line of `caf run` as it was given: undefined = not said, so that environment and config may. */
 export interface RunOptions {
@@ -38,7 +38,7 @@ export function registerRun(program: Command, io: Io): void {
     .summary('run the calibrations of a config, or continue')
     .description('Runs the calibrations of a config. Run again on the same results directory, it continues: what is finished is kept.')
     .argument('[config]', 'config file, or a directory with a caf.config.ts (default: caf.config.ts)')
-    .option('--only <name>', 'only this calibration, and those of its ancestors that are not complete; may be repeated', collect)
+    .option('--only <name>', 'only this calibration, and those of its ancestors that are not complete; may be repeated', repeated)
     .addOption(new Option('--iov <e,r,e,r>', 'only this interval: firstExp,firstRun,finalExp,finalRun; -1 = open').argParser(iovOption))
     .option('--backend <name>', 'where jobs run, for calibrations that do not say')
     .option('--output <dir>', 'results directory (default: calibration_results beside the config)')
@@ -84,14 +84,3 @@ export const runOptions = (config: string | undefined, options: ParsedRunOptions
   quiet: options.quiet ?? false,
   verbose: options.verbose ?? false,
 });
-
-export const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
-
-export function iovOption(text: string): Iov {
-  try {
-    return parseIov(text);
-  } catch (error) {
-    if (error instanceof CafError) throw new InvalidArgumentError(`${error.message}. ${error.hint ?? ''}`);
-    throw error;
-  }
-}

@@ -1,9 +1,9 @@
 // `caf submit`: its options. What it does is in cli/submit.ts.
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration, parseSize } from '../../domain/quantity.ts';
+import { type Command, Option } from 'commander';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
-import { collect, iovOption, type ParsedRunOptions, runOptions } from './run.ts';
+import { coresOption, durationOption, iovOption, repeated, sizeOption } from '../option-values.ts';
+import { type ParsedRunOptions, runOptions } from './run.ts';
 
 /** What `caf submit` adds to the options of `caf run`. */
 export interface SubmitOptions {
@@ -40,12 +40,12 @@ export function registerSubmit(program: Command, io: Io): void {
     )
     .argument('[config]', 'config file, or a directory with a caf.config.ts (default: caf.config.ts)')
     .option('--backend <name>', "the engine that gets the job (default: the config's backend)")
-    .addOption(new Option('--cores <n>', 'cores of the job (default: 1)').argParser(wholeOption))
+    .addOption(new Option('--cores <n>', 'cores of the job (default: 1)').argParser(coresOption))
     .addOption(new Option('--memory <size>', "memory of the job, such as '8 GB' (default: 2 GB)").argParser(sizeOption))
     .addOption(new Option('--time <duration>', "time limit of the job, such as '2 d' (default: 1 d)").argParser(durationOption))
-    .option('--directive <text>', 'an option for the engine, such as --partition=long; may be repeated', collect)
-    .option('--env <name>', 'a variable of this environment that the job gets; may be repeated', collect)
-    .option('--only <name>', 'as in caf run; may be repeated', collect)
+    .option('--directive <text>', 'an option for the engine, such as --partition=long; may be repeated', repeated)
+    .option('--env <name>', 'a variable of this environment that the job gets; may be repeated', repeated)
+    .option('--only <name>', 'as in caf run; may be repeated', repeated)
     .addOption(new Option('--iov <e,r,e,r>', 'as in caf run').argParser(iovOption))
     .option('--output <dir>', 'results directory (default: calibration_results beside the config)')
     .option('--fresh', 'redo everything')
@@ -72,21 +72,4 @@ export function registerSubmit(program: Command, io: Io): void {
     ['caf submit --directive=--partition=long', 'with an option that only the engine knows'],
     ['caf submit --dry-run', 'what would be submitted'],
   ]);
-}
-
-function wholeOption(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of cores.');
-  return Number(text);
-}
-
-function sizeOption(text: string): number {
-  const bytes = parseSize(text);
-  if (bytes === null) throw new InvalidArgumentError("Expected a size such as '8 GB'.");
-  return bytes;
-}
-
-export function durationOption(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null) throw new InvalidArgumentError("Expected a duration such as '12 h' or '2 d'.");
-  return ms;
 }

@@ -5,22 +5,10 @@ import { checkRun } from '../../../domain/iov.ts';
 import { addExamples } from '../../examples.ts';
 import { EXIT_FAILED } from '../../exit-codes.ts';
 import type { Io } from '../../io.ts';
+import { wholeNumber } from '../../option-values.ts';
 import { findResults } from '../../results.ts';
 import { drawBlame, drawDetailedDiff, drawExplanation, drawGaps, drawUploadPlan } from '../db-ask-text.ts';
-import {
-  answer,
-  at,
-  below,
-  chainHelp,
-  chainNamed,
-  databaseAt,
-  type Json,
-  json,
-  pathHelp,
-  runArgument,
-  runOf,
-  wholeNumber,
-} from './common.ts';
+import { answer, at, below, chainHelp, chainNamed, databaseAt, type Json, json, pathHelp, runArgument, runOf } from './common.ts';
 
 export function registerAsk(db: Command, io: Io): void {
   registerDiff(db, io);

@@ -1,16 +1,15 @@
 // What the commands of `caf db` share: options, arguments, and how an answer is given.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { CafError } from '../../../domain/errors.ts';
-import { checkRun, type Iov, parseIov, type Run } from '../../../domain/iov.ts';
+import { checkRun, type Run } from '../../../domain/iov.ts';
 import { shortPath } from '../../../report/error-text.ts';
 import { styleFor } from '../../../report/style.ts';
 import type { Io } from '../../io.ts';
+import { repeated, wholeNumber } from '../../option-values.ts';
 import { findResults } from '../../results.ts';
 import type { DrawContext } from '../db-text.ts';
-
-export { actorHere } from '../../../host/actor.ts';
 
 export interface Json {
   readonly json?: boolean;
@@ -29,8 +28,6 @@ export const note = () => new Option('-n, --note <text>', 'why; kept in the hist
 export const pathHelp = 'directory of a local database';
 export const chainHelp = 'a chain.lock.json, or a database';
 export const below = () => new Option('--below <path>', 'a further database of lower priority; can be repeated').argParser(repeated);
-
-const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 /** The document for machines, or lines for people. */
 export function answer(io: Io, options: Json, document: unknown, draw: (context: DrawContext) => readonly string[]): void {
@@ -81,17 +78,3 @@ export function runOf(numbers: readonly number[], option: string): Run {
 export const dryRun = () => new Option('--dry-run', 'only say what would be done');
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
-
-export function wholeNumber(text: string): number {
-  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or larger.');
-  return Number(text);
-}
-
-export function iovArgument(text: string): Iov {
-  try {
-    return parseIov(text);
-  } catch (error) {
-    if (error instanceof CafError) throw new InvalidArgumentError(`${error.message}.`);
-    throw error;
-  }
-}

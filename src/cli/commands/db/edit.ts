@@ -5,25 +5,13 @@ import type { MergeStrategy } from '../../../database/merge-databases.ts';
 import type { UpdateMode } from '../../../database/running-update.ts';
 import { CafError } from '../../../domain/errors.ts';
 import type { Iov } from '../../../domain/iov.ts';
+import { actorHere } from '../../../host/actor.ts';
 import { addExamples } from '../../examples.ts';
 import { EXIT_FAILED } from '../../exit-codes.ts';
 import type { Io } from '../../io.ts';
+import { iovOption } from '../../option-values.ts';
 import { drawEdit, drawMerge, drawUpdate } from '../db-edit-text.ts';
-import {
-  actorHere,
-  answer,
-  at,
-  databaseAt,
-  dryRun,
-  into,
-  iovArgument,
-  type Json,
-  json,
-  note,
-  pathHelp,
-  runArgument,
-  runOf,
-} from './common.ts';
+import { answer, at, databaseAt, dryRun, into, type Json, json, note, pathHelp, runArgument, runOf } from './common.ts';
 
 interface EditFlags extends Json {
   readonly into?: string;
@@ -157,7 +145,7 @@ function registerExtend(db: Command, io: Io): void {
       .description('Issues the last payload of a name again, for another interval.')
       .argument('<path>', pathHelp)
       .argument('<name>', 'name of the payload')
-      .addOption(new Option('--iov <e,r,e,r>', 'the interval').argParser(iovArgument).makeOptionMandatory()),
+      .addOption(new Option('--iov <e,r,e,r>', 'the interval').argParser(iovOption).makeOptionMandatory()),
   ).action(async (path: string, name: string, flags: EditFlags & { iov: Iov }) => {
     const [{ extendPayload }, { describeUsable }] = await Promise.all([
       import('../../../database/edit.ts'),

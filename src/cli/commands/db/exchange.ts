@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { formatIov } from '../../../domain/iov.ts';
+import { actorHere } from '../../../host/actor.ts';
 import { count } from '../../../report/text.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
 import { drawImportPlan, drawPublished } from '../db-text.ts';
-import { actorHere, answer, at, databaseAt, dryRun, into, intoOf, type Json, json, pathHelp } from './common.ts';
+import { answer, at, databaseAt, dryRun, into, intoOf, type Json, json, pathHelp } from './common.ts';
 
 export function registerExchange(db: Command, io: Io): void {
   registerImport(db, io);

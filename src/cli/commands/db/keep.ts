@@ -1,11 +1,12 @@
 // `caf db publish`, `rollback`, `gc`: what consumers follow, and what nobody needs any more.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { actorHere } from '../../../host/actor.ts';
 import { addExamples } from '../../examples.ts';
 import { findFinalDatabases } from '../../final-databases.ts';
 import type { Io } from '../../io.ts';
 import { findResults } from '../../results.ts';
 import { drawGarbage, drawPublication, drawRollback } from '../db-versions-text.ts';
-import { actorHere, answer, dryRun, type Json, json, note } from './common.ts';
+import { answer, dryRun, type Json, json, note } from './common.ts';
 
 const output = () => new Option('--output <dir>', 'results directory (default: the one of the config here)');
 

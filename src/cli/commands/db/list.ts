@@ -3,8 +3,9 @@ import { type Command, Option } from 'commander';
 import type { Iov } from '../../../domain/iov.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
+import { iovOption } from '../../option-values.ts';
 import { drawEntries, drawSegments, drawSources } from '../db-list-text.ts';
-import { answer, below, chainHelp, chainNamed, databaseAt, iovArgument, type Json, json, pathHelp, runArgument, runOf } from './common.ts';
+import { answer, below, chainHelp, chainNamed, databaseAt, type Json, json, pathHelp, runArgument, runOf } from './common.ts';
 
 export function registerList(db: Command, io: Io): void {
   registerIovs(db, io);
@@ -25,7 +26,7 @@ function registerIovs(db: Command, io: Io): void {
     .argument('<path>', pathHelp)
     .option('--name <name>', 'only this payload')
     .addOption(new Option('--run <numbers...>', 'only entries that hold this run: experiment and run').argParser(runArgument))
-    .addOption(new Option('--range <e,r,e,r>', 'only entries that hold any of these runs').argParser(iovArgument))
+    .addOption(new Option('--range <e,r,e,r>', 'only entries that hold any of these runs').argParser(iovOption))
     .option('--shadowed', 'only entries that later ones hide altogether')
     .addOption(json())
     .action(async (path: string, flags: IovsFlags) => {
@@ -57,7 +58,7 @@ function registerView(db: Command, io: Io): void {
     .command('view')
     .description('Lists the resolved intervals of a database or a chain: what answers where, and from which database.')
     .argument('<chain>', chainHelp)
-    .addOption(new Option('--range <e,r,e,r>', 'only these runs').argParser(iovArgument))
+    .addOption(new Option('--range <e,r,e,r>', 'only these runs').argParser(iovOption))
     .option('--by-source', 'by database, highest priority first')
     .option('--with-chain', 'with the chain that the database was made on below it')
     .addOption(below())

@@ -2,11 +2,12 @@
 import { type Command, Option } from 'commander';
 import type { RefKind } from '../../../database/refs-file.ts';
 import { CafError } from '../../../domain/errors.ts';
+import { actorHere } from '../../../host/actor.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
 import { findResults } from '../../results.ts';
 import { drawListing, drawNamed, drawReflog } from '../db-versions-text.ts';
-import { actorHere, answer, databaseAt, dryRun, type Json, json, note } from './common.ts';
+import { answer, databaseAt, dryRun, type Json, json, note } from './common.ts';
 
 const output = () => new Option('--output <dir>', 'results directory (default: the one of the config here)');
 

@@ -1,10 +1,11 @@
 // `caf db state`: how far a database is trusted, and who said so when.
 import { type Command, InvalidArgumentError } from 'commander';
 import { CafError } from '../../../domain/errors.ts';
+import { actorHere } from '../../../host/actor.ts';
 import { addExamples } from '../../examples.ts';
 import type { Io } from '../../io.ts';
 import { drawStates } from '../db-versions-text.ts';
-import { actorHere, answer, databaseAt, type Json, json, note, pathHelp } from './common.ts';
+import { answer, databaseAt, type Json, json, note, pathHelp } from './common.ts';
 
 /** The same list as in database/state.ts, which is loaded only when the command runs; a test compares them. */
 export const STATE_NAMES = ['committed', 'validated', 'published', 'invalid'] as const;
