@@ -1,5 +1,5 @@
 // How many jobs of each calibration wait in the engine's queue, run, are held or suspended: told when that has changed, small changes seldom.
-import type { Emit, JobsSeen } from '../domain/event.ts';
+import { type Emit, ENGINE_PLACES, type EnginePlace, type JobsSeen } from '../domain/event.ts';
 import type { BatchTask } from './batch-task.ts';
 
 export interface Census {
@@ -17,16 +17,13 @@ const BETWEEN_MS = 1000;
 const BETWEEN_SMALL_MS = 10_000;
 const SMALL = 0.1;
 
-const PLACES = ['running', 'queued', 'held', 'suspended'] as const;
-type Place = (typeof PLACES)[number];
-
 /** One iteration of one calibration. */
 interface Count {
   readonly calibration: string;
   readonly iteration: number;
-  readonly places: Record<Place, number>;
+  readonly places: Record<EnginePlace, number>;
   readonly reasons: Map<string, number>;
-  algorithm: Place | null;
+  algorithm: EnginePlace | null;
 }
 
 export function createCensus(engine: string, emit: Emit): Census {
@@ -90,7 +87,7 @@ function count(counts: Map<string, Count>, task: BatchTask): void {
 }
 
 /** One that was not submitted yet, or of which nothing was heard, waits. */
-function placeOf({ state }: BatchTask): Place {
+function placeOf({ state }: BatchTask): EnginePlace {
   switch (state?.state) {
     case 'running':
     case 'ending':
@@ -110,7 +107,7 @@ function eventOf(engine: string, { calibration, iteration, places, reasons, algo
 }
 
 const isSmall = (before: JobsSeen, after: JobsSeen): boolean =>
-  before.algorithm === after.algorithm && PLACES.every((place) => Math.abs(after[place] - before[place]) <= SMALL * before[place]);
+  before.algorithm === after.algorithm && ENGINE_PLACES.every((place) => Math.abs(after[place] - before[place]) <= SMALL * before[place]);
 
 const isAnything = ({ running, queued, held, suspended, algorithm }: JobsSeen): boolean =>
   running + queued + held + suspended > 0 || algorithm !== null;

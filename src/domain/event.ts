@@ -135,12 +135,16 @@ export type CafEvent =
       readonly iteration?: number;
     };
 
+/** Where a job can be on its engine. */
+export const ENGINE_PLACES = ['running', 'queued', 'held', 'suspended'] as const;
+export type EnginePlace = (typeof ENGINE_PLACES)[number];
+
 /** Where the jobs of an iteration are on their engine has changed; small changes are told together. Those that are over are none of them. */
 export interface JobsSeen extends InIteration, EngineCounts {
   readonly type: 'jobs.seen';
   readonly running: number;
   /** Where the job of the algorithm is that is done on the engine; null = there is none. */
-  readonly algorithm: 'running' | 'queued' | 'held' | 'suspended' | null;
+  readonly algorithm: EnginePlace | null;
 }
 
 /** An event with its time, as every consumer gets it. */

@@ -1,5 +1,5 @@
 // The plain report, for files and pipes: one line per change, time first. Bounded: no line for each job that succeeds.
-import type { JobsSeen, TimedEvent } from '../domain/event.ts';
+import { ENGINE_PLACES, type JobsSeen, type TimedEvent } from '../domain/event.ts';
 import { type Board, emptyBoard, foldBoard } from './board.ts';
 import { describeEvent } from './describe-event.ts';
 import type { Io } from './io.ts';
@@ -10,7 +10,6 @@ import { writeSummary } from './summary.ts';
 const FAILURE_LINES = 20;
 /** Below this many jobs, progress is not worth a line. */
 const MANY_JOBS = 20;
-const PLACES = ['running', 'queued', 'held', 'suspended'] as const;
 
 export function createPlainReport(io: Io, options: ReportOptions): Report {
   let board: Board = emptyBoard;
@@ -32,7 +31,10 @@ function createProgress(): (event: TimedEvent, board: Board) => string[] {
   const seen = new Set<string>();
   /** A few in an iteration, however often jobs come and go. */
   const firstSeen = (event: JobsSeen): string[] => {
-    const some = [...PLACES.filter((place) => event[place] > 0), ...(event.algorithm === null ? [] : [`algorithm ${event.algorithm}`])];
+    const some = [
+      ...ENGINE_PLACES.filter((place) => event[place] > 0),
+      ...(event.algorithm === null ? [] : [`algorithm ${event.algorithm}`]),
+    ];
     const places = some.map((place) => `${event.calibration}/${event.iteration} ${place}`);
     const isNew = places.some((place) => !seen.has(place));
     for (const place of places) seen.add(place);
