@@ -15,12 +15,10 @@ import {
   type Scope,
 } from './readers.ts';
 
-export const BATCH_OPTIONS = [
+/** What concerns all jobs together, or has an option of its own on collections and algorithms: no options of their `site`. */
+export const OPTIONS_OF_ALL_JOBS = [
   'env',
-  'modules',
   'setup',
-  'scratch',
-  'logDirectory',
   'maxJobs',
   'maxArray',
   'submitsPerMinute',
@@ -28,6 +26,8 @@ export const BATCH_OPTIONS = [
   'fileDelay',
   'algorithms',
 ] as const;
+
+export const BATCH_OPTIONS = ['modules', 'scratch', 'logDirectory', ...OPTIONS_OF_ALL_JOBS] as const;
 
 /** As one would write them. */
 export const BATCH_DEFAULTS = {
@@ -68,9 +68,9 @@ export const readBatch = (scope: Scope): BatchSpec => ({
   setup: read(scope, 'setup', readSetup, []),
   scratch: read(scope, 'scratch', readScratch, null),
   logDirectory: read(scope, 'logDirectory', readLogDirectory, null),
-  maxJobs: read(scope, 'maxJobs', readWhole('a whole number of jobs', 1), 4000),
+  maxJobs: read(scope, 'maxJobs', readWhole('a whole number of jobs', 1), BATCH_DEFAULTS.maxJobs),
   maxArray: read(scope, 'maxArray', readWhole('a whole number of jobs', 1), null),
-  submitsPerMinute: read(scope, 'submitsPerMinute', readWhole('a whole number of submissions', 1), 20),
+  submitsPerMinute: read(scope, 'submitsPerMinute', readWhole('a whole number of submissions', 1), BATCH_DEFAULTS.submitsPerMinute),
   pollMs: read(scope, 'pollInterval', readDuration, 5000),
   settleMs: read(scope, 'fileDelay', readDuration, 30_000),
   algorithmsOn: read(scope, 'algorithms', readAlgorithms, 'caf'),

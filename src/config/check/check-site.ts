@@ -3,21 +3,11 @@ import { type Answer, engineOfAlgorithms, type JobToSize, type OptionOrigin } fr
 import { formatDuration, formatSize } from '../../domain/quantity.ts';
 import { askedOf } from './ask-of-job.ts';
 import { BACKENDS, DEFAULT_RESOURCES, type GivenBackend, KINDS, type Written } from './check-backend.ts';
-import type { BATCH_OPTIONS } from './check-batch.ts';
+import { OPTIONS_OF_ALL_JOBS } from './check-batch.ts';
 import { option, type Place, Problems, pathText } from './problems.ts';
 import { isTable, type Reader, readScope, type Scope } from './readers.ts';
 
-/** What concerns all jobs together, or has an option of its own on collections and algorithms. */
-const OF_ALL: ReadonlySet<string> = new Set<(typeof BATCH_OPTIONS)[number]>([
-  'env',
-  'setup',
-  'maxJobs',
-  'maxArray',
-  'submitsPerMinute',
-  'pollInterval',
-  'fileDelay',
-  'algorithms',
-]);
+const OF_ALL: ReadonlySet<string> = new Set(OPTIONS_OF_ALL_JOBS);
 const ENGINES = BACKENDS.filter((kind) => kind !== 'local');
 const ENGINE_NAMES: ReadonlySet<string> = new Set(ENGINES);
 
