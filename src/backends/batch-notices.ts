@@ -1,4 +1,4 @@
-// What the user should hear of an engine: that it does not answer, and what waits for somebody. Each once, not at every query.
+// What the user should hear of an engine: that it does not answer, what waits for somebody, a node that fails all it gets, and the engine's own warnings. Each once, not at every query.
 import type { Emit } from '../domain/event.ts';
 import type { AttemptEnd } from './backend.ts';
 import type { BatchTask } from './batch-task.ts';
@@ -40,7 +40,7 @@ export function createNotices({ name: engine, avoid }: Pick<BatchEngine<never>, 
       emit({
         type: 'warning',
         code: 'CAF_ENGINE',
-        message: `all ${failed} jobs that ran on ${node} failed within a minute, while others succeed`,
+        message: `${failed} jobs failed within a minute on ${node}, where none succeeded, while others do elsewhere`,
         hint: `tell the administrators of ${engine}${option === null ? '' : `, and keep off it with ${option} of the backend`}`,
       });
     }

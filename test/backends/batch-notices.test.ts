@@ -36,7 +36,7 @@ describe('a node on which everything fails', () => {
       {
         type: 'warning',
         code: 'CAF_ENGINE',
-        message: 'all 7 jobs that ran on wn114 failed within a minute, while others succeed',
+        message: '7 jobs failed within a minute on wn114, where none succeeded, while others do elsewhere',
         hint: "tell the administrators of slurm, and keep off it with directives: ['--exclude=wn114'] of the backend",
       },
     ]);
@@ -50,7 +50,7 @@ describe('a node on which everything fails', () => {
     times(9, exited('wn3', 1, 600));
     notices.ended({ how: 'node-lost', detail: 'gone', usage: { seconds: 0, maxRssBytes: null } });
     expect(events.map((event) => (event.type === 'warning' ? event.message : event.type))).toEqual([
-      'all 9 jobs that ran on wn2 failed within a minute, while others succeed',
+      '9 jobs failed within a minute on wn2, where none succeeded, while others do elsewhere',
     ]);
   });
 
