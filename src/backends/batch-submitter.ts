@@ -157,11 +157,13 @@ export function createSubmitter<Site>({
 
   /** False when the engine takes none at the moment: its tasks wait again. */
   async function submitArray(key: string, group: Group<Site>, tasks: readonly BatchTask[]): Promise<boolean> {
+    const token = randomBytes(5).toString('hex');
     let array: { readonly spooled: SpooledArray; readonly argv: readonly string[] };
     try {
-      array = write(group, tasks);
+      array = write(group, tasks, token);
       await makeDurable(filesOf(array.spooled.directory));
     } catch (error) {
+      removeArray(join(spool, token));
       for (const task of tasks) task.finish({ how: 'not-started', message: `its array job could not be written: ${textOf(error)}` });
       return true;
     }
@@ -204,8 +206,11 @@ export function createSubmitter<Site>({
     }
   }
 
-  function write({ owner, resources }: Group<Site>, tasks: readonly BatchTask[]): { spooled: SpooledArray; argv: readonly string[] } {
-    const token = randomBytes(5).toString('hex');
+  function write(
+    { owner, resources }: Group<Site>,
+    tasks: readonly BatchTask[],
+    token: string,
+  ): { spooled: SpooledArray; argv: readonly string[] } {
     const directory = join(spool, token);
     const paths = pathsOf(directory);
     mkdirSync(directory, { recursive: true });

@@ -11,6 +11,7 @@ import type { CafEvent } from '../../src/domain/event.ts';
 import { isEngineJob } from '../../src/domain/job.ts';
 import { type BackendUnderTest, describeContract } from './contract.ts';
 import { createRig, ENV, type Rig, until } from './support/rig.ts';
+import { BATCH_SPEC } from './support/specs.ts';
 
 /** An engine that runs, and what can be done to it from outside. */
 export interface EngineUnderTest<Site> extends Pick<BackendUnderTest, 'shortLimitMs' | 'memoryHog'> {
@@ -24,19 +25,8 @@ export interface EngineUnderTest<Site> extends Pick<BackendUnderTest, 'shortLimi
   readonly holding: { hold(id: string): Promise<void>; release(id: string): Promise<void> } | null;
 }
 
-export const CONTRACT_SPEC: BatchSpec = {
-  env: {},
-  modules: [],
-  setup: [],
-  scratch: null,
-  maxJobs: 1000,
-  maxArray: null,
-  submitsPerMinute: 1000,
-  pollMs: 200,
-  settleMs: 1000,
-  logDirectory: null,
-  algorithmsOn: 'caf',
-};
+/** Real engines have other work to do. */
+const SPEC: BatchSpec = { ...BATCH_SPEC, pollMs: 200, settleMs: 1000 };
 
 export function describeBatch<Site>(name: string, start: () => Promise<EngineUnderTest<Site>>): void {
   describe(`the contract of batch engines: ${name}`, () => {
@@ -59,15 +49,15 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
         engine: under.engine,
         spool: join(rig.directory, '.batch'),
         collector: [process.execPath, fileURLToPath(new URL('../../src/worker/collector-child.ts', import.meta.url))],
-        pollMs: CONTRACT_SPEC.pollMs,
-        settleMs: CONTRACT_SPEC.settleMs,
+        pollMs: SPEC.pollMs,
+        settleMs: SPEC.settleMs,
         emit: (event) => events.push(event),
         env: under.env,
       });
       batches.push(batch);
       return batch;
     }
-    const newBackend = (): Backend => newBatch().backend(CONTRACT_SPEC, under.site);
+    const newBackend = (): Backend => newBatch().backend(SPEC, under.site);
     const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
     const idOf = async (job: RunningJob): Promise<string> => {
       const handle = await job.started;
@@ -128,7 +118,7 @@ export function describeBatch<Site>(name: string, start: () => Promise<EngineUnd
     describe('after its caf has gone', () => {
       const leave = async (job: JobSubmission): Promise<RunningJob> => {
         const batch = newBatch();
-        const running = batch.backend(CONTRACT_SPEC, under.site).submit(job);
+        const running = batch.backend(SPEC, under.site).submit(job);
         await rig.appears(job, 'stdout');
         await batch.close();
         return running;

@@ -6,19 +6,9 @@ import { slurm } from '../../src/backends/slurm.ts';
 import type { SlurmSite } from '../../src/domain/calibration.ts';
 import { describeBatch } from './batch-contract.ts';
 import { type FakeSlurm, startFakeSlurm } from './support/fake-slurm.ts';
+import { SLURM_SITE } from './support/specs.ts';
 
 const run = promisify(execFile);
-
-const SITE: SlurmSite = {
-  partition: null,
-  account: null,
-  qos: null,
-  constraint: null,
-  reservation: null,
-  exclusive: false,
-  gpus: null,
-  directives: [],
-};
 
 let fake: FakeSlurm;
 beforeAll(async () => {
@@ -28,7 +18,7 @@ afterAll(() => fake.close());
 
 describeBatch<SlurmSite>('a fake Slurm', async () => ({
   engine: slurm,
-  site: SITE,
+  site: SLURM_SITE,
   env: fake.env,
   shortLimitMs: 60_000,
   memoryHog: null,

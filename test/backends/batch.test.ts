@@ -11,30 +11,7 @@ import type { BatchSpec, SlurmSite } from '../../src/domain/calibration.ts';
 import type { CafEvent, JobsSeen } from '../../src/domain/event.ts';
 import { type FakeSlurm, startFakeSlurm } from './support/fake-slurm.ts';
 import { createRig, ENV, RESOURCES, type Rig, until } from './support/rig.ts';
-
-const SITE: SlurmSite = {
-  partition: null,
-  account: null,
-  qos: null,
-  constraint: null,
-  reservation: null,
-  exclusive: false,
-  gpus: null,
-  directives: [],
-};
-const SPEC: BatchSpec = {
-  env: {},
-  modules: [],
-  setup: [],
-  scratch: null,
-  maxJobs: 1000,
-  maxArray: null,
-  submitsPerMinute: 1000,
-  pollMs: 100,
-  settleMs: 300,
-  logDirectory: null,
-  algorithmsOn: 'caf',
-};
+import { BATCH_SPEC, SLURM_SITE } from './support/specs.ts';
 
 let rig: Rig;
 let fake: FakeSlurm;
@@ -56,8 +33,8 @@ function newBatch(given: Partial<BatchOptions<SlurmSite>> = {}): Batch<SlurmSite
     engine: slurm,
     spool: join(rig.directory, '.batch'),
     collector: [process.execPath, fileURLToPath(new URL('../../src/worker/collector-child.ts', import.meta.url))],
-    pollMs: SPEC.pollMs,
-    settleMs: SPEC.settleMs,
+    pollMs: BATCH_SPEC.pollMs,
+    settleMs: BATCH_SPEC.settleMs,
     emit: (event) => events.push(event),
     env: fake.env,
     ...given,
@@ -66,7 +43,7 @@ function newBatch(given: Partial<BatchOptions<SlurmSite>> = {}): Batch<SlurmSite
   return batch;
 }
 const newBackend = (spec: Partial<BatchSpec> = {}, site: Partial<SlurmSite> = {}): Backend =>
-  newBatch().backend({ ...SPEC, ...spec }, { ...SITE, ...site });
+  newBatch().backend({ ...BATCH_SPEC, ...spec }, { ...SLURM_SITE, ...site });
 const warnings = () => events.filter(({ type }) => type === 'warning');
 const callsOf = (command: string) => fake.calls.filter(([name]) => name === command);
 const endsOf = (jobs: readonly RunningJob[]) => Promise.all(jobs.map(({ ended }) => ended));
@@ -76,7 +53,7 @@ describe('submission', () => {
     const logs = join(rig.directory, 'logs');
     mkdirSync(logs);
     const batch = newBatch();
-    const backend = batch.backend({ ...SPEC, logDirectory: logs }, SITE);
+    const backend = batch.backend({ ...BATCH_SPEC, logDirectory: logs }, SLURM_SITE);
     await endsOf([backend.submit(rig.shell('exit 0'))]);
     expect(fake.tasks.map(({ log }) => dirname(log))).toEqual([logs]);
     expect(readdirSync(logs)).toEqual([basename(fake.tasks[0]?.log ?? '')]);
@@ -118,7 +95,7 @@ describe('submission', () => {
       seen.push({ names: paths.map((path) => basename(path)), submissions: callsOf('sbatch').length });
       if (disk !== null) throw disk;
     };
-    const backend = newBatch({ makeDurable }).backend(SPEC, SITE);
+    const backend = newBatch({ makeDurable }).backend(BATCH_SPEC, SLURM_SITE);
     expect(await backend.submit(rig.shell('exit 0')).ended).toMatchObject({ how: 'exited', code: 0 });
     const array = expect.stringMatching(/^[0-9a-f]{10}$/);
     expect(seen).toEqual([{ names: ['array.json', 'script', 'tasks', array, '.batch'], submissions: 0 }]);
@@ -128,6 +105,8 @@ describe('submission', () => {
       message: 'its array job could not be written: no space left',
     });
     expect(callsOf('sbatch')).toHaveLength(1);
+    // That of the first job: of the other nothing is left for a later caf to look for.
+    expect(readdirSync(join(rig.directory, '.batch'))).toHaveLength(1);
   });
 
   it('keeps arrays below the limits of the engine and of the user', async () => {
@@ -457,7 +436,7 @@ describe('where jobs are', () => {
 
   it('is told of the job of an algorithm by itself, and at the end of what is left in the engine', async () => {
     const batch = newBatch();
-    const backend = batch.backend(SPEC, SITE);
+    const backend = batch.backend(BATCH_SPEC, SLURM_SITE);
     const job = rig.shell('echo up; exec sleep 1000');
     backend.submit({ ...job, isAlgorithm: true });
     await rig.appears(job, 'stdout');
@@ -470,7 +449,7 @@ describe('where jobs are', () => {
 describe('after its caf has gone', () => {
   const leave = async (job: JobSubmission): Promise<RunningJob> => {
     const batch = newBatch();
-    const running = batch.backend(SPEC, SITE).submit(job);
+    const running = batch.backend(BATCH_SPEC, SLURM_SITE).submit(job);
     await rig.appears(job, 'stdout');
     await batch.close();
     return running;

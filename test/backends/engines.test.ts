@@ -7,6 +7,7 @@ import { cancelLeftovers, requireEngines, spoolOf } from '../../src/backends/eng
 import { slurm } from '../../src/backends/slurm.ts';
 import { startFakeSlurm } from './support/fake-slurm.ts';
 import { createRig } from './support/rig.ts';
+import { BATCH_SPEC, SLURM_SITE } from './support/specs.ts';
 
 it('refuses a backend whose commands are not here, before anything is submitted', async () => {
   await expect(requireEngines(['local', 'slurm'], { PATH: '/nowhere' })).rejects.toMatchObject({
@@ -28,30 +29,7 @@ it('ends jobs that an earlier caf has left, known by their ids or by their array
     emit: () => undefined,
     env: fake.env,
   });
-  const site = {
-    partition: null,
-    account: null,
-    qos: null,
-    constraint: null,
-    reservation: null,
-    exclusive: false,
-    gpus: null,
-    directives: [],
-  };
-  const spec = {
-    env: {},
-    modules: [],
-    setup: [],
-    scratch: null,
-    maxJobs: 10,
-    maxArray: null,
-    submitsPerMinute: 60,
-    pollMs: 100,
-    settleMs: 300,
-    logDirectory: null,
-    algorithmsOn: 'caf' as const,
-  };
-  const backend = batch.backend(spec, site);
+  const backend = batch.backend(BATCH_SPEC, SLURM_SITE);
   const jobs = [0, 1, 2].map(() => rig.shell('exec sleep 1000'));
   const [first] = await Promise.all(jobs.map((job) => backend.submit(job).started));
   await batch.close();

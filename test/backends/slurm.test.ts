@@ -5,6 +5,7 @@ import type { EngineState } from '../../src/backends/engine.ts';
 import type { CommandResult } from '../../src/backends/exec.ts';
 import { slurm } from '../../src/backends/slurm.ts';
 import type { SlurmSite } from '../../src/domain/calibration.ts';
+import { SLURM_SITE } from './support/specs.ts';
 
 const recorded = (name: string, exitCode = 0): CommandResult => {
   const textOf = (ending: string) => {
@@ -138,21 +139,11 @@ it('shows words it does not know, and takes them for no news', () => {
   ]);
 });
 
-const SITE: SlurmSite = {
-  partition: null,
-  account: null,
-  qos: null,
-  constraint: null,
-  reservation: null,
-  exclusive: false,
-  gpus: null,
-  directives: [],
-};
 const request = (site: Partial<SlurmSite> = {}) => ({
   name: 'gains.0.source.caf-0123456789',
   size: 4,
   resources: { cores: 2, memoryBytes: 2e9, memoryIsSet: false, timeMs: 61_000 },
-  site: { ...SITE, ...site },
+  site: { ...SLURM_SITE, ...site },
   script: '/results/.batch/0123456789/script',
   description: '/results/.batch/0123456789/description',
   log: '/results 100%/.batch/0123456789/log',

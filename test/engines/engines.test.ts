@@ -244,21 +244,21 @@ const runtimes = [
   {
     name: 'podman',
     prefix: ['podman', 'run', '--rm'],
-    bind: (path: string) => ['-v', `${path}:/work`],
+    bind: (path: string) => ['-v', `${path}:/mnt`],
     image: () => ['tiny:1'],
     noCommand: 127,
   },
   {
     name: 'apptainer',
     prefix: ['apptainer', '-q', 'exec'],
-    bind: (path: string) => ['--bind', `${path}:/work`],
+    bind: (path: string) => ['--bind', `${path}:/mnt`],
     image: (engine: Engine) => [imageOf(engine)],
     noCommand: 255,
   },
   {
     name: 'charliecloud',
     prefix: ['ch-run'],
-    bind: (path: string) => ['-b', `${path}:/work`],
+    bind: (path: string) => ['-b', `${path}:/mnt`],
     image: (engine: Engine) => [imageOf(engine), '--'],
     noCommand: 1,
   },
@@ -281,7 +281,7 @@ describe.each(runtimes)('$name', ({ name, prefix, bind, image, noCommand }) => {
     });
 
     it('shares a directory that is bound', async () => {
-      expect((await inside('echo written inside > /work/note')).exitCode).toBe(0);
+      expect((await inside('echo written inside > /mnt/note')).exitCode).toBe(0);
       expect(readFileSync(join(engine.directory, 'data', 'note'), 'utf8')).toBe('written inside\n');
     });
 

@@ -9,8 +9,9 @@ import { createBatch } from '../../src/backends/batch.ts';
 import { htcondor } from '../../src/backends/htcondor.ts';
 import type { HtcondorSite } from '../../src/domain/calibration.ts';
 import { isEngineJob } from '../../src/domain/job.ts';
-import { CONTRACT_SPEC, describeBatch } from '../backends/batch-contract.ts';
+import { describeBatch } from '../backends/batch-contract.ts';
 import { createRig } from '../backends/support/rig.ts';
+import { BATCH_SPEC } from '../backends/support/specs.ts';
 import { becomeUser } from './support/become-user.ts';
 import { commandsOf } from './support/boot.ts';
 import { until, withEngine } from './support/engine.ts';
@@ -187,7 +188,7 @@ export default defineConfig({
       emit: () => undefined,
       env: { ...pool.env, PATH: `${calls}:${pool.env.PATH}` },
     });
-    const backend = batch.backend({ ...CONTRACT_SPEC, pollMs: 600_000 }, SITE);
+    const backend = batch.backend({ ...BATCH_SPEC, pollMs: 600_000 }, SITE);
     const [failed, removed] = [backend.submit(rig.shell('exit 3')), backend.submit(rig.shell('exec sleep 1000'))];
     expect(await failed.ended).toMatchObject({ how: 'exited', code: 3 });
     const handle = await removed.started;

@@ -106,7 +106,7 @@ install_packages() {
 busybox_tree() {
   [[ ! -e $1/bin/busybox ]] || return 0
   rm -rf -- "$1"
-  mkdir -p "$1"/{bin,tmp,var/tmp,proc,sys,dev,etc,root,home,work,mnt,usr/bin}
+  mkdir -p "$1"/{bin,tmp,var/tmp,proc,sys,dev,etc,root,home,mnt,usr/bin}
   chmod 1777 "$1/tmp" "$1/var/tmp"
   cp /bin/busybox "$1/bin/"
   local command

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { slurm as engine } from '../../src/backends/slurm.ts';
 import type { SlurmSite } from '../../src/domain/calibration.ts';
 import { describeBatch } from '../backends/batch-contract.ts';
+import { SLURM_SITE } from '../backends/support/specs.ts';
 import { campaignsOn, numbers } from './support/campaigns.ts';
 import { until, withEngine } from './support/engine.ts';
 
@@ -114,19 +115,9 @@ withEngine('slurm', (slurm) => {
     expect(states).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED', 'CANCELLED']);
   });
 
-  const site: SlurmSite = {
-    partition: null,
-    account: null,
-    qos: null,
-    constraint: null,
-    reservation: null,
-    exclusive: false,
-    gpus: null,
-    directives: [],
-  };
   describeBatch<SlurmSite>('Slurm', async () => ({
     engine,
-    site,
+    site: SLURM_SITE,
     env: slurm.env,
     shortLimitMs: 60_000,
     memoryHog: { argv: ['/usr/bin/python3', '-c', 'import time; b = bytearray(300_000_000); time.sleep(100)'], limitBytes: 100e6 },

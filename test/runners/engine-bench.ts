@@ -6,21 +6,11 @@ import { slurm } from '../../src/backends/slurm.ts';
 import type { AlgorithmsRunner } from '../../src/domain/algorithms-runner.ts';
 import type { BatchSpec, Resources, SlurmSite } from '../../src/domain/calibration.ts';
 import { createEngineAlgorithmsRunner } from '../../src/runners/engine-algorithms-runner.ts';
-import { CONTRACT_SPEC } from '../backends/batch-contract.ts';
 import { RESOURCES } from '../backends/support/rig.ts';
+import { BATCH_SPEC, SLURM_SITE } from '../backends/support/specs.ts';
 import { CHILD, compileCache } from './strategy-bench.ts';
 
-const SITE: SlurmSite = {
-  partition: null,
-  account: null,
-  qos: null,
-  constraint: null,
-  reservation: null,
-  exclusive: false,
-  gpus: null,
-  directives: [],
-};
-const SPEC: BatchSpec = { ...CONTRACT_SPEC, pollMs: 100, settleMs: 500 };
+const SPEC: BatchSpec = { ...BATCH_SPEC, settleMs: 500 };
 const JOB = fileURLToPath(new URL('../../src/runners/algorithm-job.ts', import.meta.url));
 
 export interface Invocation {
@@ -53,7 +43,7 @@ export function createInvocation(
   });
   const cancel = new AbortController();
   const runner = createEngineAlgorithmsRunner({
-    backend: batch.backend(SPEC, { ...SITE, ...site }),
+    backend: batch.backend(SPEC, { ...SLURM_SITE, ...site }),
     entry: { job: [process.execPath, JOB], child: fileURLToPath(CHILD) },
     resources: { ...RESOURCES, ...resources },
     retries,
