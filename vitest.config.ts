@@ -14,6 +14,9 @@ const ENGINES = {
   hookTimeout: 900_000,
 };
 
+/** There, many things run beside the tests, and now and then one waits too long. A run ends with those that needed a second try. */
+const RETRIES_IN_CI = 1;
+
 /** They start hundreds of processes. */
 const MANY_PROCESSES = [
   'test/backends/batch.test.ts',
@@ -27,6 +30,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     testTimeout: 30_000,
+    retry: process.env.CI === undefined ? 0 : RETRIES_IN_CI,
     projects: [
       suite('unit', ['test/**/*.test.ts'], SLOW),
       suite('whole', ['test/whole/**/*.test.ts', 'test/examples/**/*.test.ts', ...MANY_PROCESSES], [], {
