@@ -1,20 +1,10 @@
 // Array jobs on disk: what is written before one is submitted, what its tasks and the engine's commands leave there, and how it is found after a crash.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { processesWritingTo } from '../host/find-process.ts';
 import { ownIdentity } from '../host/process-identity.ts';
 import { createLineReader } from '../host/read-appended.ts';
+import { removeLinkedLog } from './log-place.ts';
 
 /** array.json: written before the engine hears of it. */
 export interface ArrayFile {
@@ -50,17 +40,6 @@ export interface ArrayTexts {
   readonly script: string;
   readonly tasks: string;
   readonly description: string | null;
-}
-
-/** Where the engine writes its log of an array: beside it, or in another directory, which a link leads to. Both must be there. */
-export function placeLog(directory: string, elsewhere: string | null): string {
-  const { log } = pathsOf(directory);
-  if (elsewhere === null) return log;
-  const path = join(elsewhere, `caf-${basename(directory)}.log`);
-  // A place that cannot be written is found out before the engine does.
-  writeFileSync(path, '');
-  symlinkSync(path, log);
-  return path;
 }
 
 /** Everything the tasks need is there when array.json is. */
@@ -141,12 +120,7 @@ export function traceOf({ directory, file }: SpooledArray): Trace {
 export const declareVoid = (directory: string): void => writeFileSync(pathsOf(directory).void, '');
 
 export function removeArray(directory: string): void {
-  try {
-    rmSync(readlinkSync(pathsOf(directory).log), { force: true });
-  } catch (error) {
-    // EINVAL: no link, it lies here.
-    if (!['EINVAL', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
+  removeLinkedLog(pathsOf(directory).log);
   try {
     rmSync(directory, { recursive: true, force: true, maxRetries: 2 });
   } catch (error) {

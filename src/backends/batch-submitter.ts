@@ -7,10 +7,11 @@ import type { BatchSpec, Resources } from '../domain/calibration.ts';
 import { createBacklog } from './batch-backlog.ts';
 import type { Commands } from './batch-commands.ts';
 import { scriptText, tasksText } from './batch-script.ts';
-import { declareVoid, filesOf, pathsOf, placeLog, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
+import { declareVoid, filesOf, pathsOf, removeArray, type SpooledArray, traceOf, writeArray } from './batch-spool.ts';
 import type { BatchTask } from './batch-task.ts';
 import { liveArray, type Watcher } from './batch-watcher.ts';
 import type { BatchEngine } from './engine.ts';
+import { linkLog, logPlace } from './log-place.ts';
 
 /** What all jobs of one backend share. */
 export interface Owner<Site> {
@@ -215,6 +216,8 @@ export function createSubmitter<Site>({
     const paths = pathsOf(directory);
     mkdirSync(directory, { recursive: true });
     const name = arrayName(tasks, token);
+    const log = logPlace(paths.log, owner.spec.logDirectory, `caf-${token}`);
+    linkLog(paths.log, log);
     const environments = [...new Set(tasks.map(({ submission }) => submission.task.env))];
     const { argv, header, description } = engine.submit({
       name,
@@ -223,7 +226,7 @@ export function createSubmitter<Site>({
       site: owner.site,
       script: paths.script,
       description: paths.description,
-      log: placeLog(directory, owner.spec.logDirectory),
+      log,
     });
     const script = scriptText({
       header,

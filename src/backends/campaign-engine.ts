@@ -12,6 +12,8 @@ import { slurm } from './slurm.ts';
 export interface CampaignEngine {
   readonly engine: NamedEngine;
   submit(request: Omit<ArrayRequest<never>, 'site'>): SubmitText;
+  /** Where the site wants the engine's own logs; null = within the results. */
+  readonly logDirectory: string | null;
   /** Environment that the config gives to all jobs of this engine. */
   readonly env: Readonly<Record<string, string>>;
   /** Lines of shell that the site needs first. */
@@ -37,8 +39,9 @@ export function campaignEngineOf(spec: BackendSpec, directives: readonly string[
 }
 
 /** Ties an engine to the options that only it understands. */
-const withSite = <Site>(engine: BatchEngine<Site>, site: Site, { env, modules, setup }: BatchSpec): CampaignEngine => ({
+const withSite = <Site>(engine: BatchEngine<Site>, site: Site, { env, modules, setup, logDirectory }: BatchSpec): CampaignEngine => ({
   engine,
+  logDirectory,
   env,
   setup: [...moduleLines(modules), ...setup],
   submit: (request) => engine.submit({ ...request, site }),

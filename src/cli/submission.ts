@@ -1,6 +1,7 @@
 // What is known of a campaign that was submitted as a batch job: one record per results directory, beside the files the engine was given.
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeLinkedLog } from '../backends/log-place.ts';
 
 /** No calibration can have this name. */
 const DIRECTORY = '.submit';
@@ -59,6 +60,7 @@ export function forgetSubmission(results: string, { name }: Submission): void {
   rmSync(join(results, DIRECTORY, RECORD), { force: true });
   const log = submissionFile(results, name, LOG);
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  removeLinkedLog(log);
   rmSync(join(results, DIRECTORY, name), { recursive: true, force: true });
   try {
     rmdirSync(join(results, DIRECTORY));

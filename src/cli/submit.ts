@@ -6,6 +6,7 @@ import { type CampaignEngine, campaignEngineOf } from '../backends/campaign-engi
 import { campaignScript } from '../backends/campaign-script.ts';
 import type { SubmitText } from '../backends/engine.ts';
 import { requireEngines } from '../backends/engines.ts';
+import { linkLog, logPlace } from '../backends/log-place.ts';
 import { BACKENDS, defaultBackend } from '../config/check/check-backend.ts';
 import { openJournalForReading } from '../database/journal-reader.ts';
 import { lockedError } from '../database/lease.ts';
@@ -63,6 +64,8 @@ interface Job {
   readonly script: string;
   readonly descriptionFile: string;
   readonly scriptFile: string;
+  /** Where the engine writes its log. */
+  readonly log: string;
 }
 
 async function submitCampaign(options: RunOptions, asked: SubmitOptions, campaign: ReadCampaign, io: Io): Promise<void> {
@@ -106,20 +109,23 @@ function engineFor({ engine: name, directives }: SubmitOptions, { calibrations }
 /** Written down before the engine is asked, so that a job of which no answer came can be found by its name. */
 async function submit(
   to: CampaignEngine,
-  { submission, text, script, scriptFile, descriptionFile }: Job,
+  { submission, text, script, scriptFile, descriptionFile, log }: Job,
   results: string,
   io: Io,
 ): Promise<Submission> {
   const { engine, name } = submission;
   try {
     recordSubmission(results, submission);
+    linkLog(submissionFile(results, name, LOG), log);
     writeFileSync(scriptFile, script, { mode: 0o700 });
     if (text.description !== null) writeFileSync(descriptionFile, text.description);
     // There when the job begins, and a place that cannot be written is told here.
     appendFileSync(join(results, OUT_FILE), '');
   } catch (error) {
+    forgetSubmission(results, submission);
+    const elsewhere = to.logDirectory === null ? '' : `, or another logDirectory of the backend than ${to.logDirectory}`;
     throw new CafError('CAF_RESULTS_UNWRITABLE', `The job cannot be written down: ${(error as Error).message}`, {
-      hint: 'Choose a directory you may write to with --output, or have its permissions changed.',
+      hint: `Choose a directory you may write to with --output${elsewhere}, or have its permissions changed.`,
       cause: error,
     });
   }
@@ -171,7 +177,8 @@ function makeJob(to: CampaignEngine, options: RunOptions, asked: SubmitOptions, 
     memoryIsSet: asked.memoryBytes !== undefined,
     timeMs: asked.timeMs ?? DEFAULT_TIME_MS,
   };
-  const text = to.submit({ name, size: 1, resources, script: scriptFile, description: descriptionFile, log: file(LOG) });
+  const log = logPlace(file(LOG), to.logDirectory, name);
+  const text = to.submit({ name, size: 1, resources, script: scriptFile, description: descriptionFile, log });
   const script = campaignScript({
     header: text.header,
     results: output,
@@ -190,7 +197,7 @@ function makeJob(to: CampaignEngine, options: RunOptions, asked: SubmitOptions, 
     by: actorHere(),
     after: lastInvocation(output),
   } as const;
-  return { submission, text, script, scriptFile, descriptionFile };
+  return { submission, text, script, scriptFile, descriptionFile, log };
 }
 
 /** What a local backend of the campaign is told to use; else the most that one of its jobs needs. Jobs that go to an engine need none of these. */

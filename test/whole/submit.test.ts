@@ -1,7 +1,7 @@
 // caf submit: a whole campaign as one batch job, followed and ended from other shells. The engine is a stand-in; test/engines has the real ones.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Caf, type Ended, readJournal, statusOf, until } from '../support/rig.ts';
@@ -111,6 +111,29 @@ test('while its job waits, it is not submitted twice, those who follow it wait, 
   const { code, stdout, stderr } = await following.ended;
   expect(code, stderr).toBe(0);
   expect(stdout).toContain('completed');
+});
+
+test('the engine writes its log where the backend wants it, and a place that is not there is told before it is asked', async () => {
+  const site = steer();
+  const config = readFileSync(join(site.directory, 'caf.config.ts'), 'utf8');
+  const logs = join(site.directory, 'logs');
+  site.write('caf.config.ts', config.replace('local, ', 'slurm, ').replace('local({ slots: 3 })', `slurm({ logDirectory: '${logs}' })`));
+  site.slurm.hold();
+  const nowhere = await site.submit();
+  expect(nowhere.code, nowhere.stderr).toBe(3);
+  expect(nowhere.stderr.replace(/\s+/g, ' ')).toMatch(
+    /ENOENT.*logs\/caf-campaign-.*or another logDirectory of the backend than \S+\/logs, or/,
+  );
+  expect(existsSync(join(site.results, '.submit'))).toBe(false);
+
+  mkdirSync(logs);
+  expect(idIn(await site.submit())).toBe('1');
+  const [name = ''] = submittedTo(site);
+  const log = join(logs, `${name}.log`);
+  expect(readFileSync(join(site.directory, 'slurm-state', '1', 'log'), 'utf8')).toBe(`${log}\n`);
+  expect(readlinkSync(join(site.results, '.submit', name, 'log'))).toBe(log);
+  expect((await site.run(['cancel'])).code).toBe(0);
+  expect(readdirSync(logs)).toEqual([]);
 });
 
 test('a job that leaves the queue without having begun is told of to those who follow it', async () => {
