@@ -122,7 +122,7 @@ export interface AlgorithmContext {
   readonly signal: AbortSignal;
 }
 
-/** What `setup` receives, once before the executions of each iteration: as `run`, without `runs` and `iov`. */
+/** What `setup` receives, once before the executions of each iteration, and again when caf continues after an interruption: as `run`, without `runs` and `iov`. */
 export type SetupContext = Omit<AlgorithmContext, 'runs' | 'iov' | 'commit' | 'commitIntraRun' | 'commitFile'>;
 
 /** What `findBoundaries` receives. */
@@ -139,5 +139,8 @@ export type Collect = (context: CollectContext) => void | Promise<void>;
 /** `Result` is inferred by defineCalibration: without it TypeScript takes the only `return 'ok'` of an async function for a string. */
 export type RunAlgorithm<Result extends AlgorithmResult = AlgorithmResult> = (context: AlgorithmContext) => Result | Promise<Result>;
 export type Setup = (context: SetupContext) => void | Promise<void>;
-/** Returns the runs at which a new interval begins: in any order, repeated, from experiments without data; `[]` = one payload per experiment. */
+/**
+ * Returns the runs at which a new interval begins: in any order, repeated, from experiments without data; `[]` = one payload per experiment.
+ * Asked again when caf continues after an interruption, and must then answer the same.
+ */
 export type FindBoundaries = (context: BoundariesContext) => readonly Run[] | Promise<readonly Run[]>;

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   CAF_NO_RUNS: 'No data run is left for an algorithm.',
   CAF_NO_PAYLOADS: 'An algorithm ended well but committed no payload.',
   CAF_ALGORITHM_FAILED: 'A strategy reported results that are not ok.',
+  CAF_ALGORITHM_CHANGED: 'A strategy asks for other executions than before it was interrupted.',
   CAF_ALGORITHM_CRASHED: 'The child process of an algorithm died.',
   CAF_ALGORITHM_TIMEOUT: 'An execution took longer than its time limit.',
   CAF_ALGORITHM_MEMORY: 'The child process of an algorithm and its programs used more memory than their limit.',

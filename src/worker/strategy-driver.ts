@@ -24,7 +24,7 @@ export interface StrategySummary extends StrategyEnd {
 
 /**
  * Recorded executions are not run again and not announced again; reports are, each with the number it had.
- * Rejects with CAF_INTERNAL when the recorded executions are not those the strategy asks for, with an Error when it breaks its contract.
+ * Rejects with CAF_ALGORITHM_CHANGED when the recorded executions are not those the strategy asks for, with an Error when it breaks its contract.
  */
 export async function driveStrategy(
   strategy: Pick<Strategy, 'name' | 'run'>,
@@ -42,9 +42,10 @@ export async function driveStrategy(
     if (known !== undefined) {
       if (!isSame(known.runs, runs) || !isSame(known.iov, iov) || known.seq !== seq) {
         throw new CafError(
-          'CAF_INTERNAL',
-          `Execution ${seq} was recorded for runs ${JSON.stringify(known.runs)}, IoV ${JSON.stringify(known.iov)}, ` +
+          'CAF_ALGORITHM_CHANGED',
+          `Execution ${seq} was done for runs ${JSON.stringify(known.runs)}, IoV ${JSON.stringify(known.iov)}, ` +
             `but strategy ${strategy.name} now asks for runs ${JSON.stringify(runs)}, IoV ${JSON.stringify(iov)}`,
+          { hint: 'let findBoundaries, and a strategy of your own, answer the same for the same data; caf reset begins anew' },
         );
       }
       executions.push(known);

@@ -513,7 +513,7 @@ describe('recorded executions', () => {
     expect(second.outcome).toEqual(first.outcome);
   });
 
-  it('of other runs than the strategy asks for are a bug that is told, not guessed over', async () => {
+  it('of other runs than the strategy asks for are told, with what to do about it', async () => {
     bench.addJob([[[7, 1], 'adc', 1]]);
     bench.writeAlgorithm(`run: () => 'ok'`);
     const recorded: ExecutionRecord[] = [
@@ -521,8 +521,8 @@ describe('recorded executions', () => {
     ];
     const { outcome } = await bench.run({ recorded });
     expect(outcome.error).toMatchObject({
-      code: 'CAF_INTERNAL',
-      message: expect.stringContaining('Execution 0 was recorded for runs [[7,9]]'),
+      code: 'CAF_ALGORITHM_CHANGED',
+      message: expect.stringContaining('Execution 0 was done for runs [[7,9]]'),
     });
   });
 });

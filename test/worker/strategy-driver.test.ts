@@ -75,7 +75,7 @@ describe('the driver', () => {
   ])('refuses a recorded execution with another %s', async (_, recorded) => {
     const { hands } = createHands();
     await expect(driveStrategy(simpleRunByRun(), { runs: RUNS, iteration: 0 }, [recorded], hands)).rejects.toMatchObject({
-      code: 'CAF_INTERNAL',
+      code: 'CAF_ALGORITHM_CHANGED',
     });
   });
 
