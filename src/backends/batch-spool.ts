@@ -119,6 +119,8 @@ export function traceOf({ directory, file }: SpooledArray): Trace {
 /** From now on, tasks of this array that still begin do nothing. */
 export const declareVoid = (directory: string): void => writeFileSync(pathsOf(directory).void, '');
 
+export const isVoid = (directory: string): boolean => existsSync(pathsOf(directory).void);
+
 export function removeArray(directory: string): void {
   removeLinkedLog(pathsOf(directory).log);
   try {

@@ -40,7 +40,7 @@ export interface Submitter<Site> {
   add(task: BatchTask, owner: Owner<Site>): void;
   /** Takes back what was not submitted yet; false = it is too late. */
   withdraw(task: BatchTask): boolean;
-  /** The id of an array that an earlier caf may have submitted; null = it was not, and its tasks will do nothing. Rejects when closed meanwhile. */
+  /** The id of an array that an earlier caf may have submitted; null = it was not, and its tasks will do nothing. Rejects when closed meanwhile, and when its files cannot be read. */
   find(array: SpooledArray): Promise<string | null>;
   /** Submits nothing more; resolves when the command under way has ended. */
   close(): Promise<void>;
@@ -130,10 +130,10 @@ export function createSubmitter<Site>({
   async function submitAll(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
     const most = await commands.maxArray();
-    let begun: string | null = null;
+    let begun: Group<Site> | null = null;
     for (let next = firstGroup(begun); next !== null && !closing.signal.aborted; next = firstGroup(begun)) {
       const [key, group] = next;
-      begun = key;
+      begun = group;
       await keepRate(group.owner.spec.submitsPerMinute);
       if (closing.signal.aborted) return;
       const tasks = group.tasks.splice(0, Math.max(1, Math.min(most, group.owner.spec.maxArray ?? Infinity, chunkLimit)));
@@ -147,11 +147,11 @@ export function createSubmitter<Site>({
   }
 
   /** Null when nothing is left, or what is left does better to wait. A group that has been begun is not left half submitted. */
-  function firstGroup(begun: string | null): [string, Group<Site>] | null {
+  function firstGroup(begun: Group<Site> | null): [string, Group<Site>] | null {
     const now = performance.now();
     for (const [key, group] of groups) {
       if (group.tasks.length === 0) groups.delete(key);
-      else if (key === begun || now - group.since > LATEST_MS || !backlog.isLong(key, group.tasks.length)) return [key, group];
+      else if (group === begun || now - group.since > LATEST_MS || !backlog.isLong(key, group.tasks.length)) return [key, group];
     }
     return null;
   }
@@ -168,7 +168,29 @@ export function createSubmitter<Site>({
       for (const task of tasks) task.finish({ how: 'not-started', message: `its array job could not be written: ${textOf(error)}` });
       return true;
     }
-    const { spooled, argv } = array;
+    try {
+      return await submitWritten(key, group, tasks, array);
+    } catch (error) {
+      // When closed, the next invocation looks for it.
+      if (closing.signal.aborted) return true;
+      giveUp(array.spooled, tasks, error);
+      return true;
+    }
+  }
+
+  /** Something of this machine broke in the middle. Nobody else knows these tasks: who waits for them is told. */
+  function giveUp({ directory }: SpooledArray, tasks: readonly BatchTask[], error: unknown): void {
+    tryToDeclareVoid(directory);
+    const message = `its array job could not be submitted: ${textOf(error)}`;
+    for (const task of tasks) if (task.id === null) task.finish({ how: 'not-started', message });
+  }
+
+  async function submitWritten(
+    key: string,
+    group: Group<Site>,
+    tasks: readonly BatchTask[],
+    { spooled, argv }: { readonly spooled: SpooledArray; readonly argv: readonly string[] },
+  ): Promise<boolean> {
     const answer = await commands.submit(argv, pathsOf(spooled.directory).answer);
     submittedAt.push(performance.now());
     switch (answer.how) {
@@ -313,14 +335,19 @@ export function createSubmitter<Site>({
       return false;
     },
     async find(array) {
-      const trace = traceOf(array);
-      if (trace.was === 'answered') {
-        const answer = engine.readSubmit({ ended: 'ok', exitCode: 0, stdout: trace.answer, stderr: '' });
-        if (answer.how === 'accepted') return answer.id;
+      try {
+        const trace = traceOf(array);
+        if (trace.was === 'answered') {
+          const answer = engine.readSubmit({ ended: 'ok', exitCode: 0, stdout: trace.answer, stderr: '' });
+          if (answer.how === 'accepted') return answer.id;
+        }
+        const id = trace.was === 'not-submitted' ? null : await search(array);
+        if (id === null) declareVoid(array.directory);
+        return id;
+      } catch (error) {
+        if (!closing.signal.aborted) tryToDeclareVoid(array.directory);
+        throw error;
       }
-      const id = trace.was === 'not-submitted' ? null : await search(array);
-      if (id === null) declareVoid(array.directory);
-      return id;
     },
     async close() {
       closing.abort();
@@ -329,6 +356,15 @@ export function createSubmitter<Site>({
       await working;
     },
   };
+}
+
+/** Where something is broken already. Tasks that begin all the same do so in directories that nobody looks into any more. */
+function tryToDeclareVoid(directory: string): void {
+  try {
+    declareVoid(directory);
+  } catch {
+    // Perhaps for the same reason, which is told.
+  }
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

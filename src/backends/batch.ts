@@ -10,7 +10,7 @@ import { createCensus } from './batch-census.ts';
 import { createCommands } from './batch-commands.ts';
 import { createNotices } from './batch-notices.ts';
 import { moduleLines } from './batch-script.ts';
-import { readArrays, removeArray, type SpooledArray } from './batch-spool.ts';
+import { isVoid, readArrays, removeArray, type SpooledArray } from './batch-spool.ts';
 import { createSubmitter, type Owner } from './batch-submitter.ts';
 import { type BatchTask, createTask } from './batch-task.ts';
 import { createWatcher, type LiveArray, liveArray } from './batch-watcher.ts';
@@ -156,11 +156,14 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
 
   /** What is on disk of the array of an attempt. */
   function findSpooled(token: string) {
+    // After an unclear answer an attempt is in two of them: the one that was not given up comes last, and counts.
     spooled ??= new Map(
-      readArrays(spool, engine.name).flatMap((array) => {
-        const found: Found = { array, live: liveArray(array), id: null };
-        return array.file.attempts.map((attempt, number) => [attempt, { found, number }] as const);
-      }),
+      [...readArrays(spool, engine.name)]
+        .sort((a, b) => Number(isVoid(b.directory)) - Number(isVoid(a.directory)))
+        .flatMap((array) => {
+          const found: Found = { array, live: liveArray(array), id: null };
+          return array.file.attempts.map((attempt, number) => [attempt, { found, number }] as const);
+        }),
     );
     return spooled.get(token) ?? null;
   }
@@ -187,8 +190,16 @@ export function createBatch<Site>(options: BatchOptions<Site>): Batch<Site> {
               usage: { seconds: 0, maxRssBytes: null },
             });
         },
-        // Closed meanwhile: the next invocation asks again.
-        () => undefined,
+        (error: unknown) => {
+          // The next invocation asks again.
+          if (isClosed) return;
+          const why = error instanceof Error ? error.message : String(error);
+          task.finish({
+            how: 'node-lost',
+            detail: `whether it was submitted cannot be found out: ${why}`,
+            usage: { seconds: 0, maxRssBytes: null },
+          });
+        },
       );
     }
     return task.job;

@@ -1,5 +1,5 @@
 // The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -107,6 +107,24 @@ describe('submission', () => {
     expect(callsOf('sbatch')).toHaveLength(1);
     // That of the first job: of the other nothing is left for a later caf to look for.
     expect(readdirSync(join(rig.directory, '.batch'))).toHaveLength(1);
+  });
+
+  it('ends the jobs of an array whose submission breaks, and goes on with others', async () => {
+    let isBroken = true;
+    const makeDurable = async (paths: readonly string[]) => {
+      // Where the command would write its answer.
+      const array = paths.find((path) => /^[0-9a-f]{10}$/.test(basename(path))) ?? '';
+      if (isBroken) mkdirSync(join(array, 'answer'));
+    };
+    const backend = newBatch({ makeDurable }).backend(BATCH_SPEC, SLURM_SITE);
+    expect(await endsOf([backend.submit(rig.shell('exit 0')), backend.submit(rig.shell('exit 0'))])).toEqual([
+      { how: 'not-started', message: expect.stringMatching(/could not be submitted: EISDIR.*answer/) },
+      { how: 'not-started', message: expect.stringMatching(/could not be submitted: EISDIR.*answer/) },
+    ]);
+    const [array = ''] = readdirSync(join(rig.directory, '.batch'));
+    expect(existsSync(join(rig.directory, '.batch', array, 'void'))).toBe(true);
+    isBroken = false;
+    expect(await backend.submit(rig.shell('exit 0')).ended).toMatchObject({ how: 'exited', code: 0 });
   });
 
   it('keeps arrays below the limits of the engine and of the user', async () => {
@@ -497,6 +515,34 @@ describe('after its caf has gone', () => {
     expect(await newBackend().adopt(job, null)?.ended).toMatchObject({ how: 'node-lost' });
     expect(existsSync(join(directory, 'void'))).toBe(true);
     expect(callsOf('sacct').length).toBeGreaterThan(0);
+  });
+
+  it('finds it in the array that counts, not in one that was given up before', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    await leave(job);
+    const spool = join(rig.directory, '.batch');
+    const [array = ''] = readdirSync(spool);
+    // An unclear answer had it submitted once more; whatever order the directory is read in.
+    for (const other of ['0000000000', 'ffffffffff']) {
+      mkdirSync(join(spool, other));
+      writeFileSync(join(spool, other, 'array.json'), readFileSync(join(spool, array, 'array.json'), 'utf8').replace(array, other));
+      for (const name of ['answer', 'void']) writeFileSync(join(spool, other, name), '');
+    }
+    const adopted = newBackend().adopt(job, null);
+    writeFileSync(join(job.directory, 'go'), '');
+    expect(await adopted?.started).toEqual({ engine: 'slurm', id: '1_0' });
+    expect(await adopted?.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('says so where it cannot be found out whether it was submitted', async () => {
+    const job = rig.shell('echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0');
+    await leave(job);
+    const [array = ''] = readdirSync(join(rig.directory, '.batch'));
+    const directory = join(rig.directory, '.batch', array);
+    rmSync(join(directory, 'answer'));
+    mkdirSync(join(directory, 'answer'));
+    expect(await newBackend().adopt(job, null)?.ended).toMatchObject({ how: 'node-lost', detail: expect.stringMatching(/EISDIR/) });
+    expect(existsSync(join(directory, 'void'))).toBe(true);
   });
 
   it('knows at once that an attempt was never in an array', () => {
