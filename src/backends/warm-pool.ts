@@ -99,8 +99,9 @@ export function createWarmPool({ size, killGraceMs }: WarmPoolOptions): WarmPool
     },
     add(warm) {
       children.add(warm);
-      warm.child.on('message', (message: FromCollectorChild) => {
-        if (message.type === 'finished') onFinished(warm, message);
+      // User code shares the channel, and may send anything.
+      warm.child.on('message', (message: FromCollectorChild | null) => {
+        if (message?.type === 'finished') onFinished(warm, message);
       });
       warm.child.once('exit', (code, signal) => onExit(warm, code, signal));
     },

@@ -64,10 +64,13 @@ async function runInChild(
   listener: AlgorithmListener,
   signal: AbortSignal,
 ): Promise<AlgorithmOutcome> {
-  if (signal.aborted || run.stopping.aborted) return cancelled;
+  const isUnwanted = (): boolean => signal.aborted || run.stopping.aborted;
+  if (isUnwanted()) return cancelled;
   const { directory, algorithm } = run.job;
   mkdirSync(directory, { recursive: true });
   await endLeftover(directory);
+  // Who stopped meanwhile would wait for the child in vain: it is told of nothing that was said before it began.
+  if (isUnwanted()) return cancelled;
   const stderrBefore = statSync(join(directory, STDERR_FILE), { throwIfNoEntry: false })?.size ?? 0;
   const child = startChild(settings, run);
   const leader = leaderOf(child);
@@ -128,13 +131,16 @@ async function runInChild(
         outcome ??= cancelled;
         return;
       default:
-        // The user's code shares the channel: what it sends there means nothing to us.
-        listener.warning(`${algorithm} sent a message that means nothing to caf: ${JSON.stringify(message).slice(0, 60)}`);
+        unknown(message);
     }
   };
-  child.on('message', (message: FromStrategyChild) => {
+  /** The user's code shares the channel: what it sends there means nothing to us. */
+  const unknown = (message: unknown): void =>
+    listener.warning(`${algorithm} sent a message that means nothing to caf: ${JSON.stringify(message).slice(0, 60)}`);
+  child.on('message', (message: FromStrategyChild | null) => {
     try {
-      receive(message);
+      if (message === null) unknown(message);
+      else receive(message);
     } catch (error) {
       end(failed(errorText(error)), 0); // the listener cannot go on, for instance because the journal cannot be written
     }

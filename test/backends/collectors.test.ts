@@ -47,6 +47,10 @@ export default defineConfig({ calibrations: [defineCalibration({ name: 'cal', al
   later: collection(() => new Promise(() => { setTimeout(() => { throw new Error('from a timer'); }, 1); })),
   unhandled: collection(async () => { void Promise.reject(new Error('nobody awaits this')); await gate('never'); }),
   never: collection(() => new Promise(() => {})),
+  chatters: collection(({ record }) => {
+    for (const message of [null, 0, 'x', {}, { type: 'finished' }]) process.send(message);
+    record([7, 1], 'chattered', true);
+  }),
   nan: collection(({ record }) => { record([7, 1], 'adc', { mean: Number.NaN }); }),
   input: collection(({ files }) => { readFileSync(files[0]); }),
   env: collection(({ record }) => { record([7, 1], 'env', { ...process.env }); }),
@@ -134,6 +138,12 @@ describe('function collectors', () => {
     const silent = rig.collector(config, 'pid');
     await backend.submit(silent).ended;
     expect([rig.read(silent, 'stdout'), rig.read(silent, 'stderr')]).toEqual([null, null]);
+  });
+
+  it('that send messages of their own to caf are not listened to', async () => {
+    const job = rig.collector(config, 'chatters');
+    expect(await backendWith().submit(job).ended).toMatchObject({ how: 'exited', code: 0 });
+    expect(recordsOf(job)).toEqual([{ run: [7, 1], name: 'chattered', value: true }]);
   });
 
   it('that crash cost their own job only, and the crash text is in its log', async () => {

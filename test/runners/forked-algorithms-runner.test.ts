@@ -103,6 +103,18 @@ describe('an algorithm that works', () => {
     ]);
   });
 
+  it('that sends messages of its own to caf is not listened to, and warned', async () => {
+    bench.addJob([[[7, 1], 'adc', 1]]);
+    bench.writeAlgorithm(`run: ({ commit }) => {
+      for (const message of [null, 0, 'x', {}]) process.send(message);
+      commit(Mean, { mean: [1] });
+      return 'ok';
+    }`);
+    const { outcome, warnings } = await bench.run();
+    expect(outcome).toEqual({ finalState: 'completed', gaps: null, error: null });
+    expect(warnings).toEqual(['null', '0', '"x"', '{}'].map((text) => `alg sent a message that means nothing to caf: ${text}`));
+  });
+
   it('that commits nothing ends well with a warning', async () => {
     bench.addJob([[[7, 1], 'adc', 1]]);
     bench.writeAlgorithm(`run: () => 'ok'`);
@@ -445,6 +457,25 @@ describe('a child that dies', () => {
     const { outcome } = await bench.run({ signal: AbortSignal.abort() });
     expect(outcome.cancelled).toBe(true);
     expect(existsSync(bench.directory())).toBe(false);
+  });
+
+  it('is not started when caf is interrupted while it ends one that an earlier caf has left', async () => {
+    for (const wish of ['signal', 'stopping'] as const) {
+      bench.writeAlgorithm(`run: () => { writeFileSync('pid', String(process.pid)); for (;;); }`);
+      const file = join(bench.directory(), 'pid');
+      rmSync(file, { force: true });
+      const caf = startCaf();
+      await until(() => (existsSync(file) ? Number(readFileSync(file, 'utf8')) || null : null));
+      caf.kill('SIGKILL');
+      await once(caf, 'exit');
+      bench.writeAlgorithm(`run: () => { writeFileSync('ran', ''); return 'ok'; }`);
+      const stop = new AbortController();
+      const running = bench.run({ [wish]: stop.signal });
+      // It has begun to look for it, in this turn.
+      stop.abort();
+      expect((await running).outcome.cancelled).toBe(true);
+      expect(existsSync(join(bench.directory(), 'ran'))).toBe(false);
+    }
   });
 
   it('because the config cannot be loaded is told with the reason', async () => {
