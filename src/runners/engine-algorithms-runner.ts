@@ -11,6 +11,7 @@ import { errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import type { ExecutionRecord } from '../domain/execution.ts';
 import { type AttemptOutcome, isEngineJob } from '../domain/job.ts';
+import { diskError } from '../payloads/disk.ts';
 import { STDERR_FILE } from '../worker/contract.ts';
 import {
   type AlgorithmAttempt,
@@ -194,10 +195,12 @@ async function follow(
   };
   if (cancel.aborted) onCancel();
   else cancel.addEventListener('abort', onCancel, { once: true });
-  running.started.then((handle) => {
-    if (handle !== null && isEngineJob(handle)) noteEngineJob(directory, handle);
-  });
   const { promise: broken, reject } = Promise.withResolvers<never>();
+  running.started
+    .then((handle) => {
+      if (handle !== null && isEngineJob(handle)) noteEngineJob(directory, handle);
+    })
+    .catch((error: unknown) => reject(diskError(error, 'What the engine calls the job of an algorithm cannot be written down', directory)));
   const reading = setInterval(() => {
     try {
       read();

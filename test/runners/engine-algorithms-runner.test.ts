@@ -1,5 +1,5 @@
 // Algorithms as jobs of a batch engine, on a fake Slurm with real processes: what they say arrives, and nothing finished is done again, however they end.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptDirectory, attemptsIn, openAttempt } from '../../src/runners/algorithm-attempts.ts';
@@ -153,6 +153,27 @@ describe('a caf that comes back', () => {
       'finished 2',
       'reported 2',
     ]);
+    expect(noted()).toEqual(['7,1', '7,2', '7,3']);
+    expect(callsOf('sbatch')).toHaveLength(1);
+  });
+
+  it('says so when it cannot write down what the engine calls the job, and the next one finds the job', async () => {
+    threeRuns(AWAIT_OPEN);
+    const first = invocation();
+    const { runner } = first;
+    const running = bench.run({ using: runner, env: ENV });
+    await until(() => attemptsIn(home()).length === 1);
+    mkdirSync(join(attemptDirectory(home(), 0), 'engine.json'));
+    expect((await running).outcome).toMatchObject({
+      finalState: 'failed',
+      error: { message: expect.stringMatching(/EISDIR.*engine\.json/) },
+    });
+    await atWork(2);
+    await first.close();
+    rmdirSync(join(attemptDirectory(home(), 0), 'engine.json'));
+    const second = bench.run({ using: invocation().runner, env: ENV });
+    open();
+    expect((await second).outcome.finalState).toBe('completed');
     expect(noted()).toEqual(['7,1', '7,2', '7,3']);
     expect(callsOf('sbatch')).toHaveLength(1);
   });
