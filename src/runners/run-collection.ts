@@ -28,6 +28,8 @@ const MAX_FAILURES_KEPT = 100;
 /** Runs what is left of a collection. Finished jobs are kept, open attempts adopted, failed ones tried again. */
 export async function runCollection(hands: Hands, run: CollectionRun, quorum: number): Promise<CollectionOutcome> {
   const { jobs: total, spec } = run.planned;
+  // A wish that came before the listeners below does not reach them: jobs that were left at work are left.
+  if (hands.stop.aborted) return { state: 'interrupted', total, failures: [], failed: 0 };
   const logic = createJobLogic(hands, run);
   const past = hands.journal.jobs(run.calibration, run.iteration, spec.name);
   const failures: { job: number; outcome: AttemptOutcome }[] = [];

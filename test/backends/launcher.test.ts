@@ -35,7 +35,9 @@ describe('the launcher', () => {
 
   it('tells the process of a job that it starts while the backend is being closed', async () => {
     const backend = backendWith();
-    const launcher = await launcherOf(backend.submit(rig.shell('sleep 1000')));
+    const before = rig.shell('sleep 1000');
+    const first = backend.submit(before);
+    const launcher = await launcherOf(first);
     process.kill(launcher, 'SIGSTOP');
     const job = rig.shell('sleep 1000');
     const running = backend.submit(job);
@@ -44,7 +46,8 @@ describe('the launcher', () => {
     await closed;
     const left = await processOf(running);
     expect(runs(left.pid)).toBe(true);
-    await backendWith().adopt(job, left)!.cancel();
+    const next = backendWith();
+    await Promise.all([next.adopt(job, left)!.cancel(), next.adopt(before, await processOf(first))!.cancel()]);
     expect(runs(left.pid)).toBe(false);
   });
 

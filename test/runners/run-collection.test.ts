@@ -1,0 +1,127 @@
+// The jobs of one collection under a wish to stop: it also holds where it came before the collection began.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Backend } from '../../src/backends/backend.ts';
+import { createLocalBackend } from '../../src/backends/local.ts';
+import { command } from '../../src/config/define.ts';
+import type { CollectionSpec } from '../../src/domain/calibration.ts';
+import type { Hands } from '../../src/runners/hands.ts';
+import { collectionPath } from '../../src/runners/hands.ts';
+import { runCollection } from '../../src/runners/run-collection.ts';
+import type { CollectionRun } from '../../src/runners/run-job.ts';
+import { createRig, RESOURCES, type Rig, runs, until } from '../backends/support/rig.ts';
+import { ENTRIES, openForTest } from '../database/journal-support.ts';
+
+const childUrl = new URL('../../src/worker/collector-child.ts', import.meta.url);
+const launcherUrl = new URL('../../src/backends/launch-child.ts', import.meta.url);
+
+let rig: Rig;
+let left: number | null = null;
+beforeEach(() => {
+  rig = createRig();
+});
+afterEach(async () => {
+  if (left !== null && runs(left)) process.kill(left, 'SIGKILL');
+  left = null;
+  await rig.cleanUp();
+});
+
+const WHERE = { calibration: 'pedestals', iteration: 0, collection: 'random' };
+
+const spec: CollectionSpec = {
+  name: WHERE.collection,
+  files: [],
+  runs: null,
+  collect: command(['sh', '-c', 'echo $$; exec sleep 1000']),
+  outputs: ['*'],
+  outputsRequired: false,
+  split: { by: 'arguments', arguments: [[]] },
+  granularity: 'run',
+  resources: RESOURCES,
+  retries: 0,
+  env: {},
+  setup: [],
+  container: null,
+  backend: { kind: 'local', slots: 1, memoryBytes: null, maxLogBytes: 1e9 },
+  resourcesOf: null,
+  siteOf: null,
+  options: () => [],
+};
+
+/** One invocation of caf in this directory: its hands, and the wishes that it may hear. */
+function invocation() {
+  const [stop, leave, cancel] = [new AbortController(), new AbortController(), new AbortController()];
+  const backend: Backend = rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl, killGraceMs: 500 }));
+  const journal = openForTest(rig.directory);
+  const hands = {
+    spec: { output: rig.directory, configPath: join(rig.directory, 'caf.config.ts'), iov: null },
+    journal,
+    emit: () => undefined,
+    stop: stop.signal,
+    leave: leave.signal,
+    cancel: cancel.signal,
+    running: new Set<string>(),
+  } as unknown as Hands;
+  const run: CollectionRun = {
+    planned: { spec, files: [], jobs: 1, resolved: [], resources: null, sites: null },
+    calibration: WHERE.calibration,
+    iteration: WHERE.iteration,
+    backendOf: () => backend,
+    chain: join(rig.directory, 'chain.lock.json'),
+    conditions: rig.directory,
+    parameters: {},
+    window: 1,
+  };
+  return {
+    stop,
+    leave,
+    cancel,
+    journal,
+    begin: () => runCollection(hands, run, 1),
+    async close() {
+      await backend.close();
+      journal.close();
+    },
+  };
+}
+
+/** A caf that was told to leave, and the process that it has left. */
+async function leftAtWork(): Promise<number> {
+  const first = invocation();
+  for (const kind of ['invocation.started', 'calibration.planned', 'iteration.started'] as const) first.journal.append(ENTRIES[kind]);
+  mkdirSync(join(rig.directory, collectionPath(WHERE)), { recursive: true });
+  const outcome = first.begin();
+  const stdout = join(rig.directory, collectionPath(WHERE), '0.attempt-0', 'stdout');
+  const written = () => {
+    try {
+      return readFileSync(stdout, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  await until(() => written().endsWith('\n'));
+  left = Number(written());
+  first.stop.abort();
+  first.leave.abort();
+  expect(await outcome).toMatchObject({ state: 'interrupted', failed: 0 });
+  await first.close();
+  return left;
+}
+
+it('a job that was left is not waited for when caf was told to stop before it looked for the job', async () => {
+  const pid = await leftAtWork();
+  const again = invocation();
+  again.stop.abort();
+  again.leave.abort();
+  expect(await again.begin()).toMatchObject({ state: 'interrupted', failed: 0 });
+  expect(runs(pid)).toBe(true);
+  await again.close();
+
+  const last = invocation();
+  const outcome = last.begin();
+  last.stop.abort();
+  last.cancel.abort();
+  expect(await outcome).toMatchObject({ state: 'interrupted', failed: 0 });
+  expect(runs(pid)).toBe(false);
+});
