@@ -15,9 +15,25 @@ if (major > 22 || (major === 22 && minor >= 18)) {
     );
     process.exitCode = 2;
   } else {
-    const ended = require('node:child_process').spawnSync(bundled, process.argv.slice(1), { stdio: 'inherit' });
-    process.exitCode = ended.status ?? 3;
+    startWith(bundled);
   }
+}
+
+/** The same command in another Node, which gets the signals that are meant for it and whose exit code becomes that of this process. */
+function startWith(node) {
+  const { constants } = require('node:os');
+  const caf = require('node:child_process').spawn(node, process.argv.slice(1), { stdio: 'inherit' });
+  // The Ctrl-C of a terminal reaches both processes; passed on as well it would count as the second one, which ends running jobs.
+  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  process.on('SIGINT', () => hasTerminal || caf.kill('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => caf.kill(signal));
+  caf.on('error', (error) => {
+    process.stderr.write(`✖ ${node} cannot be started: ${error.message}  CAF_NODE_VERSION\n`);
+    process.exitCode = 3;
+  });
+  caf.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + constants.signals[signal];
+  });
 }
 
 /** The Node that the development dependency `node` carries, when it is installed. */
