@@ -1,6 +1,6 @@
 // What the texts of several engines have in common: words of command lines, first lines of a complaint, the answer of a plain qsub.
 import { signalName } from '../host/signal-name.ts';
-import type { Argv, EngineEnd, SubmitAnswer } from './engine.ts';
+import type { Argv, EngineEnd, SubmitAnswer, Survey } from './engine.ts';
 import type { CommandResult } from './exec.ts';
 
 export const MIB = 2 ** 20;
@@ -18,6 +18,10 @@ export const firstLines = (text: string, cleaned: (line: string) => string = (li
     .join('; ');
 
 export const signalled = (number: number): EngineEnd => ({ how: 'signalled', signal: signalName(number) ?? `signal ${number}` });
+
+/** Of an engine that finds a queue by itself where none is named. `queues`: one text each; null = there are none. */
+export const surveyOfQueues = (queues: readonly string[], options = ''): Survey | null =>
+  queues.length === 0 ? null : { text: `${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`, options };
 
 /** What a command complains of, by how it is to be understood; what none of them knows is a refusal. */
 export interface Complaints {

@@ -87,6 +87,12 @@ export interface EngineLimits {
   readonly maxArray: number;
 }
 
+export interface Survey {
+  readonly text: string;
+  /** Of a backend that would do: what stands within the brackets of its call in a config; empty = none are needed. */
+  readonly options: string;
+}
+
 /**
  * An engine, for all sites: adding one is writing these functions. None of them reads a clock, a file or the environment.
  * Ids are those of tasks, for instance `4711_3`; the part before the number is the id of the array.
@@ -96,8 +102,8 @@ export interface BatchEngine<Site = unknown> {
   readonly name: string;
   /** A command that answers at once when the engine's commands are there: what it prints begins with its version. */
   readonly version: Argv;
-  /** What an engine has for this user, for `caf doctor`: a sentence, and the options of a backend that would do, as code. */
-  readonly survey?: { readonly argv: Argv; read(answer: CommandResult): { readonly text: string; readonly options: string } | null };
+  /** What an engine has for this user, for `caf doctor`; null = it cannot be asked in one command. `read` gives null for what is no answer. */
+  readonly survey: { readonly argv: Argv; read(answer: CommandResult): Survey | null } | null;
   /** Asked once; null = the engine tells none, and `fallback` holds. */
   readonly limits: { readonly argv: Argv; read(answer: CommandResult): EngineLimits | null; readonly fallback: EngineLimits } | null;
   /** Expression of POSIX shell for a task's number within the script, for instance `$SLURM_ARRAY_TASK_ID`. */

@@ -11,8 +11,9 @@ import type {
   EngineTask,
   SubmitAnswer,
   SubmitText,
+  Survey,
 } from './engine.ts';
-import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer } from './engine-text.ts';
+import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer, surveyOfQueues } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
 /** Names of jobs may not begin with a digit. */
@@ -24,6 +25,7 @@ export const gridengine: BatchEngine<GridEngineSite> = {
   name: 'gridengine',
   version: ['qstat', '-help'],
   limits: { argv: ['qconf', '-sconf'], read: readLimits, fallback: { maxArray: 1000 } },
+  survey: { argv: ['qstat', '-g', 'c'], read: readSurvey },
   // Tasks of an array are counted from 1.
   taskNumber: '$((SGE_TASK_ID - 1))',
   signalsScriptOnly: false,
@@ -98,6 +100,13 @@ const said = (text: string): string =>
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const tasks = Number(/^max_aj_tasks\s+(\d+)/m.exec(stdout)?.[1] ?? 0);
   return ended !== 'ok' || tasks === 0 ? null : { maxArray: tasks };
+}
+
+/** Name, load, used, reserved, available, total, and those that have trouble of two kinds. */
+function readSurvey({ ended, stdout }: CommandResult): Survey | null {
+  if (ended !== 'ok') return null;
+  const rows = stdout.matchAll(/^(\S+) +\S+ +\d+ +\d+ +(\d+) +(\d+) +\d+ +\d+ *$/gm);
+  return surveyOfQueues([...rows].map(([, name, free, slots]) => `${name} (${free} of ${slots} slots free)`));
 }
 
 // ------------------------------------------------------------------------------------------------------------------ queue

@@ -1,7 +1,17 @@
 // HTCondor: its submit description, its commands, and what its answers and its user log mean. Known to hold for 23.9 (vanilla universe).
 import type { HtcondorSite } from '../domain/calibration.ts';
 import { quoted } from './batch-script.ts';
-import type { ArrayRequest, BatchEngine, EngineAnswer, EngineEnd, EngineState, EngineTask, SubmitAnswer, SubmitText } from './engine.ts';
+import type {
+  ArrayRequest,
+  BatchEngine,
+  EngineAnswer,
+  EngineEnd,
+  EngineState,
+  EngineTask,
+  SubmitAnswer,
+  SubmitText,
+  Survey,
+} from './engine.ts';
 import { firstLines, MIB, signalled } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
@@ -36,6 +46,10 @@ export const htcondor: BatchEngine<HtcondorSite> = {
   name: 'htcondor',
   version: ['condor_version'],
   limits: { argv: ['condor_config_val', 'MAX_JOBS_PER_SUBMISSION'], read: readLimits, fallback: { maxArray: 10_000 } },
+  survey: {
+    argv: ['condor_status', '-constraint', 'SlotType =!= "Dynamic"', '-af', 'TotalSlotCpus', 'TotalSlotMemory', 'OpSysAndVer'],
+    read: readSurvey,
+  },
   // The argument of the script.
   taskNumber: '$1',
   // The starter signals the script first, and its whole family only later.
@@ -200,6 +214,22 @@ const complaint = (text: string): string => firstLines(text, (line) => line.repl
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const size = /^\s*(\d+)\s*$/m.exec(stdout)?.[1];
   return ended !== 'ok' || size === undefined || Number(size) === 0 ? null : { maxArray: Number(size) };
+}
+
+/** Of each slot that is no part of another: cores, MB and system. */
+function readSurvey({ ended, stdout }: CommandResult): Survey | null {
+  if (ended !== 'ok') return null;
+  const slots = [...stdout.matchAll(/^(\d+) (\d+) (\S+)$/gm)].map(([, cores, megabytes, system = '']) => ({
+    cores: Number(cores),
+    megabytes: Number(megabytes),
+    system,
+  }));
+  if (slots.length === 0) return { text: 'no slots at the moment', options: '' };
+  const cores = slots.reduce((sum, slot) => sum + slot.cores, 0);
+  const most = (of: 'cores' | 'megabytes') => slots.reduce((largest, slot) => Math.max(largest, slot[of]), 0);
+  const systems = [...new Set(slots.map(({ system }) => system))].join(', ');
+  const text = `${cores} cores in ${slots.length} ${slots.length === 1 ? 'slot' : 'slots'} of at most ${most('cores')} cores and ${most('megabytes')} MB (${systems})`;
+  return { text, options: '' };
 }
 
 // --------------------------------------------------------------------------------------------------------------- answers

@@ -12,8 +12,9 @@ import type {
   EngineTask,
   SubmitAnswer,
   SubmitText,
+  Survey,
 } from './engine.ts';
-import { type Complaints, firstLines, optional, submitAnswer } from './engine-text.ts';
+import { type Complaints, firstLines, optional, submitAnswer, surveyOfQueues } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
 /** Free text stands last: it may hold a `|`. */
@@ -23,6 +24,7 @@ export const lsf: BatchEngine<LsfSite> = {
   name: 'lsf',
   version: ['bsub', '-V'],
   limits: { argv: ['bparams', '-a'], read: readLimits, fallback: { maxArray: 1000 } },
+  survey: { argv: ['bqueues', '-o', "queue_name status njobs delimiter='|'"], read: readSurvey },
   // Tasks of an array are counted from 1.
   taskNumber: '$((LSB_JOBINDEX - 1))',
   signalsScriptOnly: false,
@@ -83,6 +85,12 @@ function readSubmit(result: CommandResult): SubmitAnswer {
 function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: number } | null {
   const size = Number(/MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)/.exec(stdout)?.[1] ?? 0);
   return ended !== 'ok' || size === 0 ? null : { maxArray: size };
+}
+
+function readSurvey({ ended, stdout }: CommandResult): Survey | null {
+  if (ended !== 'ok') return null;
+  const rows = stdout.matchAll(/^(\S+)\|(\w+:\w+)\|(\d+)$/gm);
+  return surveyOfQueues([...rows].map(([, name, status, jobs]) => `${name} (${status}, jobs: ${jobs})`));
 }
 
 // --------------------------------------------------------------------------------------------------------------- answers

@@ -11,8 +11,9 @@ import type {
   EngineTask,
   SubmitAnswer,
   SubmitText,
+  Survey,
 } from './engine.ts';
-import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer } from './engine-text.ts';
+import { type Complaints, firstLines, MIB, optional, signalled, submitAnswer, surveyOfQueues } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
 
 /** Some versions cut names of jobs at 15 characters, so the array's own stands in the environment, which qstat -f shows. */
@@ -26,6 +27,7 @@ export const pbs: BatchEngine<PbsSite> = {
   name: 'pbs',
   version: ['qstat', '--version'],
   limits: null,
+  survey: { argv: ['qstat', '-Q'], read: readSurvey },
   // Of PBS, of Torque; an array of one is a plain job.
   taskNumber: '$' + '{PBS_ARRAY_INDEX:-$' + '{PBS_ARRAYID:-0}}',
   signalsScriptOnly: false,
@@ -91,6 +93,17 @@ function readSubmit(result: CommandResult): SubmitAnswer {
 }
 
 const said = (text: string): string => firstLines(text, (line) => line.replace(/^qsub: /, ''));
+
+/** Name, most jobs, jobs, and whether it takes jobs and starts them. Torque has a column `Cpt`, of completed ones. */
+function readSurvey({ ended, stdout }: CommandResult): Survey | null {
+  if (ended !== 'ok') return null;
+  const rows = stdout.matchAll(/^(\S+)\s+\d+\s+(\d+)\s+(yes|no)\s+(yes|no)\s/gm);
+  const queues = [...rows].map(([, name, jobs, takes, starts]) => {
+    const closed = [...(takes === 'no' ? ['takes no jobs'] : []), ...(starts === 'no' ? ['starts no jobs'] : [])];
+    return `${name} (${[`jobs: ${jobs}`, ...closed].join(', ')})`;
+  });
+  return surveyOfQueues(queues, /\bCpt\b/.test(stdout) ? "{ flavour: 'torque' }" : '');
+}
 
 // --------------------------------------------------------------------------------------------------------------- answers
 

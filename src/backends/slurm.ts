@@ -10,6 +10,7 @@ import type {
   EngineTask,
   SubmitAnswer,
   SubmitText,
+  Survey,
 } from './engine.ts';
 import { firstLines, MIB, signalled } from './engine-text.ts';
 import type { CommandResult } from './exec.ts';
@@ -128,7 +129,7 @@ function readLimits({ ended, stdout }: CommandResult): { readonly maxArray: numb
 }
 
 /** One line per partition and state of its nodes; the partition that is used when none is named has a star. */
-function readSurvey({ ended, stdout }: CommandResult): { readonly text: string; readonly options: string } | null {
+function readSurvey({ ended, stdout }: CommandResult): Survey | null {
   if (ended !== 'ok') return null;
   const partitions = new Map<
     string,

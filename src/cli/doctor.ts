@@ -2,6 +2,7 @@
 import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Survey } from '../backends/engine.ts';
 import type { NamedEngine } from '../backends/engines.ts';
 import { callOf } from '../config/check/check-backend.ts';
 import { formatSize } from '../domain/quantity.ts';
@@ -31,7 +32,7 @@ export async function examine(surroundings: Surroundings): Promise<readonly Find
     ['clock', () => checkClock(surroundings)],
     ['temporary files', checkTemporary],
     ['cores', checkCores],
-    ...ENGINES.map((engine) => [engine.name, () => checkEngine(engine, surroundings)] as const),
+    ...ENGINES.map((engine) => [engine.name, () => checkEngine(engine, ENGINES, surroundings)] as const),
     ['python3', () => checkProgram('python3', 'needed only for calibrations that run Python programs', surroundings)],
     ['git', () => checkProgram('git', 'needed only to keep calibrations under version control', surroundings)],
   ];
@@ -150,7 +151,7 @@ async function checkProgram(name: string, why: string, { env }: Surroundings): P
 }
 
 /** Whether jobs can be sent there from here, what there is, and a backend for the config that would do. */
-async function checkEngine(engine: NamedEngine, { env }: Surroundings): Promise<Finding> {
+async function checkEngine(engine: NamedEngine, all: readonly NamedEngine[], { env }: Surroundings): Promise<Finding> {
   const { name } = engine;
   const [{ runCommand }, { environmentFor, failureText }] = await Promise.all([
     import('../backends/exec.ts'),
@@ -159,20 +160,37 @@ async function checkEngine(engine: NamedEngine, { env }: Surroundings): Promise<
   const own = environmentFor(engine, env);
   const version = await runCommand(engine.version, { env: own });
   if (version.ended === 'missing') return ok(name, `not here (${failureText(version, engine.version)})`);
+  // Grid Engine and PBS have commands of the same names.
+  for (const other of version.ended === 'ok'
+    ? []
+    : all.filter(({ name, version: [program] }) => name !== engine.name && program === engine.version[0])) {
+    const answer = await runCommand(other.version, { env: environmentFor(other, env) });
+    if (answer.ended === 'ok') return ok(name, `not here (${engine.version[0]} is that of ${other.name})`);
+  }
   if (version.ended !== 'ok')
     return warn(name, failureText(version, engine.version), 'have the commands repaired, or use another login node');
   const text = version.stdout.trim().split('\n')[0] ?? '';
-  const snippet = (options: string) => `in the config: backend: ${callOf(name)}(${options})`;
-  if (engine.survey === undefined) return { check: name, status: 'ok', text, hint: snippet('') };
-  const answer = await runCommand(engine.survey.argv, { env: own, timeoutMs: 60_000 });
-  const survey = engine.survey.read(answer);
-  if (survey === null)
-    return warn(
-      name,
-      `${text}; ${failureText(answer, engine.survey.argv)}`,
-      'the engine does not answer: try again later, or ask its administrators',
-    );
-  return { check: name, status: 'ok', text: `${text}; ${survey.text}`, hint: snippet(survey.options) };
+  const { survey, limits } = engine;
+  const ask = (argv: readonly string[]) => runCommand(argv, { env: own, timeoutMs: 60_000 });
+  let found: Survey | null = null;
+  if (survey !== null) {
+    const answer = await ask(survey.argv);
+    found = survey.read(answer);
+    if (found === null)
+      return warn(
+        name,
+        `${text}; ${failureText(answer, survey.argv)}`,
+        'the engine does not answer: try again later, or ask its administrators',
+      );
+  }
+  const most = limits?.read(await ask(limits.argv)) ?? null;
+  const arrays = most === null ? null : `at most ${most.maxArray} jobs in an array`;
+  return {
+    check: name,
+    status: 'ok',
+    text: [text, found?.text ?? null, arrays].filter((part) => part !== null).join('; '),
+    hint: `in the config: backend: ${callOf(name)}(${found?.options ?? ''})`,
+  };
 }
 
 function nearestExisting(path: string): string {

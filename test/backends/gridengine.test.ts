@@ -176,3 +176,11 @@ it('submits an array of programs, which no line of a script can change', () => {
   expect(header).toEqual([`exec >> '/d/it'\\''s/log' 2>&1`]);
   expect(gridengine.taskId('24', 0)).toBe('24.1');
 });
+
+it('tells what queues there are', () => {
+  expect(gridengine.survey?.read(recording('qstat-clusters'))).toEqual({
+    text: 'queues main.q (16 of 16 slots free), short.q (16 of 16 slots free)',
+    options: '',
+  });
+  expect(gridengine.survey?.read(recording('qstat-master-down'))).toBeNull();
+});

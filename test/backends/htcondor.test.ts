@@ -322,3 +322,14 @@ describe('the submit description', () => {
     expect(() => htcondor.submit(request({}, { script: '/data/a\nqueue 5/script' }))).toThrow('line break');
   });
 });
+
+it('tells what slots the pool has', () => {
+  expect(htcondor.survey?.read(recording('condor_status-slots'))).toEqual({
+    text: '16 cores in 1 slot of at most 16 cores and 32000 MB (Debian12)',
+    options: '',
+  });
+  const several = htcondor.survey?.read(said('1 2048 CentOS7\n64 256000 AlmaLinux9\n1 2048 CentOS7\n'));
+  expect(several?.text).toBe('66 cores in 3 slots of at most 64 cores and 256000 MB (CentOS7, AlmaLinux9)');
+  expect(htcondor.survey?.read(said(''))?.text).toBe('no slots at the moment');
+  expect(htcondor.survey?.read({ ended: 'exit', exitCode: 1, stdout: '', stderr: 'Error: Could not resolve collector' })).toBeNull();
+});

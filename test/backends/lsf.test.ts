@@ -124,3 +124,11 @@ it.each([
 ] as const)('%j: %o', (answer, meaning) => {
   expect(lsf.readSubmit({ exitCode: null, ...answer })).toMatchObject(meaning);
 });
+
+it('tells what queues there are', () => {
+  expect(lsf.survey?.read(said('QUEUE_NAME|STATUS|NJOBS\nnormal|Open:Active|12\nnight|Open:Inact|0\n'))).toEqual({
+    text: 'queues normal (Open:Active, jobs: 12), night (Open:Inact, jobs: 0)',
+    options: '',
+  });
+  expect(lsf.survey?.read({ ...said(''), ended: 'exit', exitCode: 255 })).toBeNull();
+});

@@ -156,3 +156,29 @@ it('has other words for Torque', () => {
   expect(argv('openpbs')).toContain('-J 0-2 -l select=1:ncpus=4:mem=2048mb -l walltime=60');
   expect(argv('torque')).toContain('-t 0-2 -l nodes=1:ppn=4 -l mem=2048mb -l walltime=60');
 });
+
+describe('the survey', () => {
+  it('tells what queues there are, and which of them are closed', () => {
+    const text = [
+      'Queue              Max   Tot Ena Str   Que   Run   Hld   Wat   Trn   Ext Type',
+      '---------------- ----- ----- --- --- ----- ----- ----- ----- ----- ----- ----',
+      'workq                0    12 yes yes     4     8     0     0     0     0 Exec',
+      'long                 0     0 no  yes     0     0     0     0     0     0 Exec',
+      'short                9     1 yes  no     1     0     0     0     0     0 Exec',
+    ];
+    expect(pbs.survey?.read(said(text.join('\n')))).toEqual({
+      text: 'queues workq (jobs: 12), long (jobs: 0, takes no jobs), short (jobs: 1, starts no jobs)',
+      options: '',
+    });
+    expect(pbs.survey?.read({ ...said(''), ended: 'exit', exitCode: 111 })).toBeNull();
+  });
+
+  it('knows Torque by its column of completed jobs', () => {
+    const text = [
+      'Queue              Max    Tot   Ena   Str   Que   Run   Hld   Wat   Trn   Ext T   Cpt',
+      '----------------   ---   ----    --    --   ---   ---   ---   ---   ---   --- -   ---',
+      'batch                0      0   yes   yes     0     0     0     0     0     0 E     0',
+    ];
+    expect(pbs.survey?.read(said(text.join('\n')))).toEqual({ text: 'queue batch (jobs: 0)', options: "{ flavour: 'torque' }" });
+  });
+});

@@ -62,6 +62,23 @@ test('doctor: what works, and what to do about the rest', async () => {
   expect(io.exitCode).toBeUndefined();
 });
 
+test('doctor tells what an engine has, what the limit of its arrays is, and does not take its commands for those of another', async () => {
+  const qstat = `#!/bin/sh
+case "$1" in
+  -help) echo 'SGE 8.1.9';;
+  -g) printf 'CLUSTER QUEUE CQLOAD USED RES AVAIL TOTAL aoACDS cdsuE\\nlong.q 0.50 3 0 5 8 0 0\\n';;
+  *) echo "invalid option argument $1" >&2; exit 1;;
+esac
+`;
+  writeFileSync(join(directory, 'qstat'), qstat, { mode: 0o755 });
+  writeFileSync(join(directory, 'qconf'), '#!/bin/sh\necho "max_aj_tasks 75000"\n', { mode: 0o755 });
+  const { text } = (await caf('doctor')).stdout;
+  expect(text).toMatch(
+    /✔ gridengine +SGE 8\.1\.9; queue long\.q \(5 of 8 slots free\); at most 75000 jobs in an array\n {4}hint: in the config: backend: gridEngine\(\)\n/,
+  );
+  expect(text).toMatch(/✔ pbs +not here \(qstat is that of gridengine\)\n/);
+});
+
 test('doctor --json', async () => {
   const document = JSON.parse((await caf('doctor', '--json')).stdout.text) as { v: number; findings: { status: string }[] };
   expect(document.v).toBe(1);

@@ -101,6 +101,7 @@ record qsub-verify 'can never run: asked for with -w v' qsub -terse -w v -pe smp
 record qsub-refused 'can never run: asked for with -w e' qsub -terse -w e -pe smp 500 -b y /bin/true
 record qhost 'hosts' qhost
 record qstat-queues 'queues' qstat -f
+record qstat-clusters 'queues, a line each' qstat -g c
 record qconf-config 'limits' qconf -sconf
 
 # -- the master is down

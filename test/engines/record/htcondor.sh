@@ -66,6 +66,8 @@ mkdir "$WORK/vanishing"; chmod 1777 "$WORK/vanishing"
 submit directory-vanished 'true' "initialdir = $WORK/vanishing" 'hold = true'
 rmdir "$WORK/vanishing"; condor_release "${ID[directory-vanished]}" >/dev/null
 for job in held-by-user released removed-running suspended vacated running; do wait_until 60 is $job 2; done
+record condor_status-slots 'slots that are not parts of others' \
+  condor_status -constraint 'SlotType =!= "Dynamic"' -af TotalSlotCpus TotalSlotMemory OpSysAndVer
 record condor_hold 'a running job is held' condor_hold "${ID[held-by-user]}" -reason 'the disk is full'
 condor_hold "${ID[released]}" >/dev/null && wait_until 10 is released 5 && record condor_release 'a held job is released' condor_release "${ID[released]}"
 record condor_rm 'a running job is removed' condor_rm "${ID[removed-running]}" -reason 'cancelled by caf'
