@@ -150,7 +150,7 @@ async function checkProgram(name: string, why: string, { env }: Surroundings): P
   return ended === 'ok' ? ok(name, first) : warn(name, `it does not answer to --version: ${first || ended}`, why);
 }
 
-/** Whether jobs can be sent there from here, what there is, and a backend for the config that would do. */
+/** Whether jobs can be sent there from here, what there is, and a backend for the config that would do. `all`: commands of two engines can have the same name. */
 async function checkEngine(engine: NamedEngine, all: readonly NamedEngine[], { env }: Surroundings): Promise<Finding> {
   const { name } = engine;
   const [{ runCommand }, { environmentFor, failureText }] = await Promise.all([
@@ -160,15 +160,14 @@ async function checkEngine(engine: NamedEngine, all: readonly NamedEngine[], { e
   const own = environmentFor(engine, env);
   const version = await runCommand(engine.version, { env: own });
   if (version.ended === 'missing') return ok(name, `not here (${failureText(version, engine.version)})`);
-  // Grid Engine and PBS have commands of the same names.
-  for (const other of version.ended === 'ok'
-    ? []
-    : all.filter(({ name, version: [program] }) => name !== engine.name && program === engine.version[0])) {
-    const answer = await runCommand(other.version, { env: environmentFor(other, env) });
-    if (answer.ended === 'ok') return ok(name, `not here (${engine.version[0]} is that of ${other.name})`);
-  }
-  if (version.ended !== 'ok')
+  if (version.ended !== 'ok') {
+    const others = all.filter((other) => other !== engine && other.version[0] === engine.version[0]);
+    for (const other of others) {
+      const answer = await runCommand(other.version, { env: environmentFor(other, env) });
+      if (answer.ended === 'ok') return ok(name, `not here (${engine.version[0]} is that of ${other.name})`);
+    }
     return warn(name, failureText(version, engine.version), 'have the commands repaired, or use another login node');
+  }
   const text = version.stdout.trim().split('\n')[0] ?? '';
   const { survey, limits } = engine;
   const ask = (argv: readonly string[]) => runCommand(argv, { env: own, timeoutMs: 60_000 });
