@@ -293,10 +293,11 @@ function createReads(db: Sqlite, invocation: () => number): JournalReads {
         key.collection,
         key.job,
       ).map(attemptOf),
+    // Of one calibration by the primary key: thousands of calibrations are asked about one by one.
     unfinishedAttempts: (calibration) =>
       all<AttemptRow>(
-        `SELECT * FROM attempts WHERE outcome IS NULL AND calibration = coalesce(?, calibration) ORDER BY calibration, iteration, collection, job, attempt`,
-        calibration ?? null,
+        `SELECT * FROM attempts WHERE outcome IS NULL ${calibration === undefined ? '' : 'AND calibration = ?'} ORDER BY calibration, iteration, collection, job, attempt`,
+        ...(calibration === undefined ? [] : [calibration]),
       ).map(attemptOf),
     algorithm(calibration, iteration, algorithm) {
       const where = [calibration, iteration, algorithm] as const;

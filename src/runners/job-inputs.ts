@@ -1,11 +1,11 @@
 // With what each job of a collection begins, and after which of its attempts: what is finished, open, to be tried again, or new.
 import { createHash } from 'node:crypto';
-import type { JobRecord } from '../database/journal-records.ts';
+import type { JobRecord, JournalReads } from '../database/journal-records.ts';
 import type { Resources } from '../domain/calibration.ts';
-import type { JobKey } from '../domain/job.ts';
+import type { AttemptRecord, JobKey } from '../domain/job.ts';
 import type { JobInput } from '../machines/job-machine.ts';
 import { argumentsOfJob, filesOfJob } from '../plan/split.ts';
-import type { PlannedCollection, PlannedFile } from './campaign-plan.ts';
+import type { PlannedCalibration, PlannedCollection, PlannedFile } from './campaign-plan.ts';
 import { resourcesOfJob } from './job-resources.ts';
 import { retryDecision } from './judge-attempt.ts';
 
@@ -23,6 +23,26 @@ function createInputsDigest({ spec, files }: PlannedCollection): (job: number) =
     ofAll ??= digestOf(files);
     return `${ofAll} ${JSON.stringify(argumentsOfJob(spec.split, job))}`;
   };
+}
+
+/** Attempts without an end of jobs that have other files or arguments by now, or were begun anew since: nobody wants their results. */
+export function outdatedAttempts(
+  { spec, collections }: PlannedCalibration,
+  open: readonly AttemptRecord[],
+  journal: Pick<JournalReads, 'jobs'>,
+): readonly AttemptRecord[] {
+  return collections.flatMap((planned) => {
+    const own = open.filter(({ collection }) => collection === planned.spec.name);
+    const inputsOf = createInputsDigest(planned);
+    const iterations = Map.groupBy(own, ({ iteration }) => iteration);
+    return [...iterations].flatMap(([iteration, attempts]) => {
+      const jobs = journal.jobs(spec.name, iteration, planned.spec.name);
+      return attempts.filter(({ job, attempt }) => {
+        const newest = jobs.get(job);
+        return newest?.attempt !== attempt || newest.inputs !== inputsOf(job);
+      });
+    });
+  });
 }
 
 function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {

@@ -24,6 +24,7 @@ import { createCompaction } from './compaction.ts';
 import { algorithmResources, createEngineAlgorithmsRunner } from './engine-algorithms-runner.ts';
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
+import { outdatedAttempts } from './job-inputs.ts';
 import { asLeft, endAttempts } from './leftover-jobs.ts';
 import { runCalibration } from './run-calibration.ts';
 import { createSchedule } from './schedule.ts';
@@ -240,24 +241,43 @@ function removeArrays({ journal, spec }: Hands): void {
 const isElsewhere = ({ handle }: AttemptRecord, { kind }: BackendSpec): boolean =>
   handle !== null && (isEngineJob(handle) ? handle.engine : 'local') !== kind;
 
-/** Jobs that an earlier invocation left at work, and whose attempts are dropped: they must not write where the new ones do; and those of another backend. */
+/**
+ * Jobs that an earlier invocation left at work, and whose attempts are dropped: they must not write where the new ones do; those of another backend;
+ * and those whose input files are others by now.
+ */
 async function endUnwanted({ journal, spec }: Hands, planned: readonly PlannedCalibration[]): Promise<void> {
-  const dropped = planned.flatMap(({ spec: { name, backend }, redo }) =>
-    journal
-      .unfinishedAttempts(name)
-      .filter((attempt) => redo === 'all' || (redo === 'algorithms' && attempt.iteration > 0) || isElsewhere(attempt, backend)),
-  );
+  const left = planned.map((calibration) => {
+    const { spec: own, redo } = calibration;
+    const [ended, open] = parted(
+      journal.unfinishedAttempts(own.name),
+      (attempt) => redo === 'all' || (redo === 'algorithms' && attempt.iteration > 0) || isElsewhere(attempt, own.backend),
+    );
+    return { ended, outdated: open.length === 0 ? [] : outdatedAttempts(calibration, open, journal) };
+  });
+  const outdated = left.flatMap((each) => each.outdated);
   const algorithms = planned.flatMap(({ spec: { name, backend }, redo }) => {
     const engine = engineOfAlgorithms(backend)?.kind;
     return leftAttempts(spec.output, name).filter(
       ({ directory }) => redo !== 'nothing' || engine === undefined || (readEngineJob(directory)?.engine ?? engine) !== engine,
     );
   });
-  await endAttempts(spec.output, [...dropped, ...algorithms.map((attempt) => asLeft(spec.output, attempt))]);
+  await endAttempts(spec.output, [
+    ...left.flatMap(({ ended }) => ended),
+    ...outdated,
+    ...algorithms.map((attempt) => asLeft(spec.output, attempt)),
+  ]);
+  // Rows of the others go with their calibration, or their job looks for them in vain.
+  const outcome = { state: 'cancelled', detail: 'its input files have changed' } as const;
+  for (const { calibration, iteration, collection, job, attempt } of outdated)
+    journal.append({ kind: 'attempt.finished', calibration, iteration, collection, job, attempt, outcome, usage: null, warnings: [] });
   for (const attempt of algorithms) {
     keepExecutions(journal, attempt);
     noteOver(attempt.directory);
   }
+}
+
+function parted<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 /** What it has finished since a caf listened is not done again. */

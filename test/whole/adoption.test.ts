@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import type { ProcessIdentity } from '../../src/domain/job.ts';
 import { readProcessIdentity } from '../../src/host/process-identity.ts';
-import { isGone, readJournal } from '../support/rig.ts';
+import { isGone, readJournal, until } from '../support/rig.ts';
 import { countsOf, createSteered, type Steered } from '../support/steered.ts';
 
 let rig: Steered | null = null;
@@ -189,4 +189,33 @@ test('a result that was moved away while its job was at work fails nothing else:
   const again = await campaign.run(['run']);
   expect(again.code, again.stderr).toBe(0);
   expect(begun(campaign)).toEqual({ 'begin function 0': 2, 'begin function 1': 1, 'begin function 2': 1 });
+});
+
+test('a job left at work on an input file that has changed since is ended, and its neighbour is adopted', async () => {
+  const campaign = steer([]);
+  campaign.write('job.sh', 'echo $$ >> "$1/pids"; echo "begin $(basename "$2")" >> "$1/effects"; head -c 1 "$1/gate-programs" > passed');
+  campaign.write(
+    'caf.config.ts',
+    `import { command, defineCalibration, defineConfig, local } from 'calibration-framework';
+     const files = defineCalibration({ name: 'files', algorithms: [], collections: { all: {
+       files: ['*.txt'], split: { maxFilesPerJob: 1 }, collect: command(['sh', '{config}/job.sh', '{config}', '{files}']),
+     } } });
+     export default defineConfig({ backend: local({ slots: 2 }), calibrations: [files] });`,
+  );
+  for (const name of ['a.txt', 'b.txt']) campaign.write(name, 'as it was');
+  await killedAtWork(campaign, ['begin a.txt', 'begin b.txt']);
+  const [first = 0, second = 0] = campaign.pids();
+  expect([first, second].filter(isGone)).toEqual([]);
+  campaign.write('b.txt', 'longer than it was');
+  const again = campaign.start(['run', '--verbose']);
+  await again.says('files/0/all/0 adopted');
+  await campaign.saw('begin b.txt');
+  await until('three jobs have begun', () => campaign.effects().length === 3);
+  const left = [first, second].filter((pid) => !isGone(pid));
+  expect(left).toHaveLength(1);
+  campaign.gates.programs();
+  const { code, stderr } = await again.ended;
+  expect(code, stderr).toBe(0);
+  expect(begun(campaign)).toMatchObject({ 'begin b.txt': 2 });
+  expect(readJournal(campaign.results, (journal) => journal.unfinishedAttempts())).toEqual([]);
 });
