@@ -193,6 +193,10 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
         const to = join(output, jobPath(input.key));
         try {
           keepFewFiles(from, input.attempt.token);
+        } catch {
+          // On a full disk, for instance: one file more than need be, and all that the job left. Its success stands.
+        }
+        try {
           rename(from, to);
         } catch (error) {
           throw diskError(error, 'The job could not be put into its place', to);

@@ -1,4 +1,4 @@
-// The jobs of one collection under a wish to stop: it also holds where it came before the collection began.
+// The jobs of one collection: a wish to stop also holds where it came before they began, and what went well counts whatever comes after it.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -50,7 +50,7 @@ const spec: CollectionSpec = {
 };
 
 /** One invocation of caf in this directory: its hands, and the wishes that it may hear. */
-function invocation() {
+function invocation(script = 'echo $$; exec sleep 1000') {
   const [stop, leave, cancel] = [new AbortController(), new AbortController(), new AbortController()];
   const backend: Backend = rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl, killGraceMs: 500 }));
   const journal = openForTest(rig.directory);
@@ -64,7 +64,7 @@ function invocation() {
     running: new Set<string>(),
   } as unknown as Hands;
   const run: CollectionRun = {
-    planned: { spec, files: [], jobs: 1, resolved: [], resources: null, sites: null },
+    planned: { spec: { ...spec, collect: command(['sh', '-c', script]) }, files: [], jobs: 1, resolved: [], resources: null, sites: null },
     calibration: WHERE.calibration,
     iteration: WHERE.iteration,
     backendOf: () => backend,
@@ -86,11 +86,15 @@ function invocation() {
   };
 }
 
+function prepare({ journal }: ReturnType<typeof invocation>): void {
+  for (const kind of ['invocation.started', 'calibration.planned', 'iteration.started'] as const) journal.append(ENTRIES[kind]);
+  mkdirSync(join(rig.directory, collectionPath(WHERE)), { recursive: true });
+}
+
 /** A caf that was told to leave, and the process that it has left. */
 async function leftAtWork(): Promise<number> {
   const first = invocation();
-  for (const kind of ['invocation.started', 'calibration.planned', 'iteration.started'] as const) first.journal.append(ENTRIES[kind]);
-  mkdirSync(join(rig.directory, collectionPath(WHERE)), { recursive: true });
+  prepare(first);
   const outcome = first.begin();
   const stdout = join(rig.directory, collectionPath(WHERE), '0.attempt-0', 'stdout');
   const written = () => {
@@ -124,4 +128,13 @@ it('a job that was left is not waited for when caf was told to stop before it lo
   last.cancel.abort();
   expect(await outcome).toMatchObject({ state: 'interrupted', failed: 0 });
   expect(runs(pid)).toBe(false);
+});
+
+it('a job that ended well counts also where there is no room to put its result into its job.json', async () => {
+  const caf = invocation(`echo out; echo err >&2; : > records.ndjson; printf '{"result":"ok"}' > result.json; mkdir .job.json.new`);
+  prepare(caf);
+  expect(await caf.begin()).toMatchObject({ state: 'ok', failed: 0 });
+  expect(caf.journal.jobs(WHERE.calibration, 0, WHERE.collection).get(0)).toMatchObject({ finished: { state: 'succeeded' } });
+  expect(readFileSync(join(rig.directory, collectionPath(WHERE), '0', 'result.json'), 'utf8')).toBe('{"result":"ok"}');
+  await caf.close();
 });
