@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ProcessStat } from '../host/process-tree.ts';
 import { type Env, eachLine, type FromLauncher, type ToLauncher } from './launch-contract.ts';
@@ -42,12 +43,14 @@ export function createLauncher(childUrl: URL): Launcher {
       detached: true,
     });
     const started: Helper = { child, environments: new Map(), numbers: new WeakMap() };
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', eachLine(receive));
-    // A pipe that breaks is told by the end of the process.
-    child.stdin.on('error', () => undefined);
-    child.on('error', () => lose(started));
+    child.on('error', (error) => (child.pid === undefined ? refuse(started, error) : lose(started)));
     child.on('close', () => lose(started));
+    // Not even made where the system has no more files to give.
+    const { stdin, stdout } = child as { readonly stdin: Writable | undefined; readonly stdout: Readable | undefined };
+    stdout?.setEncoding('utf8');
+    stdout?.on('data', eachLine(receive));
+    // A pipe that breaks is told by the end of the process.
+    stdin?.on('error', () => undefined);
     return started;
   }
 
@@ -69,20 +72,32 @@ export function createLauncher(childUrl: URL): Launcher {
   }
 
   function lose(lost: Helper): void {
-    if (helper !== lost) return;
+    for (const { launch, leader } of withoutHelper(lost)) launch.lost(leader);
+  }
+
+  /** The launcher itself could not be started, and so nothing was. */
+  function refuse(lost: Helper, error: NodeJS.ErrnoException): void {
+    const isOfTheSystem = ['EAGAIN', 'EMFILE', 'ENFILE'].includes(error.code ?? '');
+    const reason = isOfTheSystem ? error : new Error(`the process of caf that starts programs could not be started: ${error.message}`);
+    for (const { launch } of withoutHelper(lost)) launch.failed(reason);
+  }
+
+  /** What it was asked for and has not ended. */
+  function withoutHelper(lost: Helper) {
+    if (helper !== lost) return [];
     helper = null;
     const entries = [...pending.values()];
     pending.clear();
-    for (const { launch, leader } of entries) launch.lost(leader);
+    return entries;
   }
 
   /** Whether the event loop waits for the launcher: while something runs. */
   function hold(isHeld: boolean): void {
     if (helper === null) return;
     const { child } = helper;
-    for (const part of [child, child.stdin as Socket, child.stdout as Socket])
-      if (isHeld) part.ref();
-      else part.unref();
+    for (const part of [child, child.stdin as Socket | null, child.stdout as Socket | null])
+      if (isHeld) part?.ref();
+      else part?.unref();
   }
 
   function send({ child }: Helper, message: ToLauncher): void {

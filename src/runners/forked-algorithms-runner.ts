@@ -1,18 +1,19 @@
 // Forks a Node child for each algorithm: passes its messages on, watches its time, and turns every way to die into an outcome.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { finishLogs, openLog } from '../backends/attempt-logs.ts';
+import { finishLogs } from '../backends/attempt-logs.ts';
 import { createJobWatch, type JobWatch } from '../backends/job-watch.ts';
 import { killTree, leftGroup } from '../backends/kill-tree.ts';
+import { type Failure, leaderOf, spawnLogged } from '../backends/spawn-logged.ts';
 import type { AlgorithmListener, AlgorithmOutcome, AlgorithmRun, AlgorithmsRunner } from '../domain/algorithms-runner.ts';
-import { errorText } from '../domain/errors.ts';
+import { CafError, errorText } from '../domain/errors.ts';
 import type { ErrorText } from '../domain/event.ts';
 import { formatRun, type Run } from '../domain/iov.ts';
 import { formatDuration, formatSize } from '../domain/quantity.ts';
 import { processesWritingTo } from '../host/find-process.ts';
-import { type ProcessStat, readStat } from '../host/process-tree.ts';
+import { diskError } from '../payloads/disk.ts';
 import { type FromStrategyChild, STDERR_FILE, STDOUT_FILE, type ToStrategyChild } from '../worker/contract.ts';
 import { startTimer, type Timer } from './long-timer.ts';
 
@@ -72,10 +73,15 @@ async function runInChild(
   // Who stopped meanwhile would wait for the child in vain: it is told of nothing that was said before it began.
   if (isUnwanted()) return cancelled;
   const stderrBefore = statSync(join(directory, STDERR_FILE), { throwIfNoEntry: false })?.size ?? 0;
+  let doing: Doing = { what: 'starting' };
   const child = startChild(settings, run);
+  if ('failure' in child) {
+    const failure = await child.failure;
+    finishLogs(directory, settings.maxLogBytes);
+    return failed(notStartedError(algorithm, directory, failure));
+  }
   const leader = leaderOf(child);
 
-  let doing: Doing = { what: 'starting' };
   let outcome: AlgorithmOutcome | null = null;
   let limit: Timer | null = null;
 
@@ -83,7 +89,7 @@ async function runInChild(
   let ending: AlgorithmOutcome | null = null;
   let ended: Promise<void> = Promise.resolve();
   const end = (reason: AlgorithmOutcome, graceMs: number): void => {
-    if (ending !== null || leader === null) return;
+    if (ending !== null) return;
     ending = reason;
     ended = killTree(leader, graceMs);
   };
@@ -152,7 +158,7 @@ async function runInChild(
   const onStopping = (): void => void (child.connected && child.send(finish, () => undefined));
   run.stopping.addEventListener('abort', onStopping);
   const watched = watch.add({
-    pid: child.pid ?? 0,
+    pid: leader.pid,
     directory,
     memoryLimitBytes: run.memoryLimitBytes ?? Number.POSITIVE_INFINITY,
     deadline: Number.POSITIVE_INFINITY,
@@ -168,7 +174,7 @@ async function runInChild(
   try {
     const death = await deathOf(child);
     await ended;
-    if (leader !== null && leftGroup(leader.pid)) await killTree(leader, 0);
+    if (leftGroup(leader.pid)) await killTree(leader, 0);
     if (outcome !== null) return outcome;
     if (ending !== null) return ending;
     return failed(crashError(algorithm, doing, death, readTail(join(directory, STDERR_FILE), stderrBefore)));
@@ -192,44 +198,25 @@ async function endLeftover(directory: string): Promise<void> {
   await Promise.all(leaders.map((leader) => killTree(leader, 0)));
 }
 
-/** In its own session, so that Ctrl-C at the terminal does not reach it, and with real files as logs, so that it can always write. */
-function startChild(settings: Settings, { job, env }: AlgorithmRun): ChildProcess {
-  const logs = [openLog(job.directory, STDOUT_FILE), openLog(job.directory, STDERR_FILE)] as const;
-  try {
-    return spawn(process.execPath, [...settings.nodeArguments, fileURLToPath(settings.childUrl)], {
-      cwd: job.directory,
-      env: { ...env, CAF_CHILD: '1', ...(settings.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: settings.compileCache }) },
-      stdio: ['ignore', ...logs, 'ipc'],
-      detached: true,
-    });
-  } finally {
-    for (const fd of logs) closeSync(fd);
-  }
+function startChild(settings: Settings, { job, env }: AlgorithmRun): ChildProcess | Failure {
+  const cache = settings.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: settings.compileCache };
+  const argv = [process.execPath, ...settings.nodeArguments, fileURLToPath(settings.childUrl)];
+  return spawnLogged(argv, { ...env, CAF_CHILD: '1', ...cache }, job.directory, true);
 }
 
-/** Read while the child cannot have been collected yet; null = it was never started. */
-function leaderOf(child: ChildProcess): ProcessStat | null {
-  if (child.pid === undefined) return null;
-  return readStat(child.pid) ?? { pid: child.pid, state: 'R', parent: process.pid, group: child.pid, session: child.pid, startTicks: 0 };
-}
-
-type Death =
-  | { readonly how: 'code'; readonly code: number }
-  | { readonly how: 'signal'; readonly signal: string }
-  | { readonly how: 'not-started'; readonly message: string };
+type Death = { readonly how: 'code'; readonly code: number } | { readonly how: 'signal'; readonly signal: string };
 
 /** Settles when the child is gone and its last message has been received. */
 async function deathOf(child: ChildProcess): Promise<Death> {
+  // A message or a signal that did not reach it: its exit tells.
+  child.on('error', () => undefined);
   const exited = new Promise<Death>((resolve) => {
-    child.once('error', (error) => {
-      if (child.pid === undefined) resolve({ how: 'not-started', message: error.message });
-    });
     child.once('exit', (code, signal) => resolve(signal === null ? { how: 'code', code: code ?? 0 } : { how: 'signal', signal }));
   });
   const disconnected = new Promise<void>((resolve) => child.once('disconnect', resolve));
   const death = await exited;
   // Messages may still be in the pipe after 'exit'; 'disconnect' comes after the last one.
-  if (death.how !== 'not-started' && child.connected) await disconnected;
+  if (child.connected) await disconnected;
   return death;
 }
 
@@ -267,15 +254,20 @@ const timeLimitError = (algorithm: string, doing: Doing, limitMs: number): Error
   hint: 'Raise executionTimeLimit of the algorithm, or let its strategy give an execution fewer runs.',
 });
 
+function notStartedError(algorithm: string, directory: string, failure: unknown): ErrorText {
+  const error = diskError(failure, `The logs of ${algorithm} cannot be made`, directory);
+  if (error instanceof CafError) return errorText(error);
+  return {
+    code: 'CAF_ALGORITHM_CRASHED',
+    message: `The child process for ${algorithm} could not be started: ${error instanceof Error ? error.message : String(error)}.`,
+    hint: 'Check the limits of processes, files and memory (ulimit -a).',
+  };
+}
+
 function crashError(algorithm: string, doing: Doing, death: Death, tail: string): ErrorText {
   const during = doingText(algorithm, doing);
   const lastWords = tail === '' ? '' : ` Its last words: ${tail}`;
   const error = (message: string, hint: string): ErrorText => ({ code: 'CAF_ALGORITHM_CRASHED', message: `${message}${lastWords}`, hint });
-  if (death.how === 'not-started')
-    return error(
-      `The child process for ${algorithm} could not be started: ${death.message}.`,
-      'Check the limits of processes and memory (ulimit -a).',
-    );
   if (tail.includes('heap out of memory')) {
     return error(
       `The child process ran out of memory during ${during}.`,

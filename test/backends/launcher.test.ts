@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLocalBackend } from '../../src/backends/local.ts';
 import { readStat } from '../../src/host/process-tree.ts';
 import { createRig, processOf, type Rig, runs, until } from './support/rig.ts';
+import { runWithoutFiles } from './support/without-files.ts';
 
 const childUrl = new URL('../../src/worker/collector-child.ts', import.meta.url);
 const launcherUrl = new URL('../../src/backends/launch-child.ts', import.meta.url);
@@ -81,5 +82,25 @@ describe('the launcher', () => {
     expect(await asked.ended).toEqual({ how: 'not-started', message: 'the process of caf that starts programs has ended' });
     await first.cancel();
     expect(await first.ended).toMatchObject({ how: 'cancelled' });
+  });
+
+  it('that cannot be started, because no more files can be opened, fails its programs with that reason, and is started for the next', async () => {
+    const job = rig.shell('exit 7');
+    const url = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+    const ends = await runWithoutFiles(
+      join(rig.directory, 'script.ts'),
+      `import { createLocalBackend } from ${url('backends/local.ts')};`,
+      `const backend = createLocalBackend({ slots: 1, memoryBytes: null, childUrl: new URL(${url('worker/collector-child.ts')}), launcherUrl: new URL(${url('backends/launch-child.ts')}) });
+       take();
+       const first = await backend.submit(${JSON.stringify(job)}).ended;
+       giveBack();
+       tell([first, (await backend.submit(${JSON.stringify(job)}).ended)]);
+       await backend.close();`,
+      1,
+    );
+    expect(ends).toEqual([
+      { how: 'not-started', message: 'the system refused another open file: the limit is reached (ulimit -n)' },
+      { how: 'exited', code: 7, usage: expect.anything() },
+    ]);
   });
 });

@@ -22,6 +22,7 @@ import { describeDatabase } from '../../src/database/chain.ts';
 import { publishDatabase } from '../../src/database/publish.ts';
 import type { TransactionInput } from '../../src/database/types.ts';
 import type { ExecutionRecord } from '../../src/domain/execution.ts';
+import { runWithoutFiles } from '../backends/support/without-files.ts';
 import { type Bench, CHILD, createBench, type Story, ZOD } from './strategy-bench.ts';
 
 /** A shell script as a program, as it is written in a config. */
@@ -476,6 +477,27 @@ describe('a child that dies', () => {
       expect((await running).outcome.cancelled).toBe(true);
       expect(existsSync(join(bench.directory(), 'ran'))).toBe(false);
     }
+  });
+
+  it.each([1, 2, 3])('that cannot be started, because no more than %d files can be opened, is told with the reason', async (free) => {
+    mkdirSync(bench.directory(), { recursive: true });
+    const outcome = await runWithoutFiles(
+      join(bench.root, 'script.ts'),
+      `import { createForkedAlgorithmsRunner } from '${new URL('../../src/runners/forked-algorithms-runner.ts', import.meta.url).href}';`,
+      `const nothing = () => undefined;
+       const listener = { ready: nothing, executionStarted: nothing, executionFinished: nothing, resultReported: nothing, warning: nothing };
+       const never = new AbortController().signal;
+       take();
+       const outcome = await createForkedAlgorithmsRunner({ childUrl: new URL('${CHILD.href}') }).run({ job: ${JSON.stringify(bench.job())}, executionTimeLimitMs: 1e5, memoryLimitBytes: null, stopping: never, env: {} }, listener, never);
+       giveBack();
+       tell(outcome);`,
+      free,
+    );
+    expect(outcome).toMatchObject({
+      finalState: 'failed',
+      error: { code: 'CAF_ALGORITHM_CRASHED', message: expect.stringMatching(/^The child process for alg could not be started: .*EMFILE/) },
+    });
+    expect(readdirSync(bench.directory())).toEqual([]);
   });
 
   it('because the config cannot be loaded is told with the reason', async () => {
