@@ -30,7 +30,10 @@ export async function gatherData(data: CollectedData, runs: readonly Run[], dire
       continue;
     }
     const copy = join(directory, `data-${position}.ndjson`);
-    const out = createWriteStream(copy, { flags: 'wx' });
+    // A setup works where an earlier one may have, which was begun before caf was killed.
+    const out = createWriteStream(copy);
+    // Whoever writes is told by its callback.
+    out.on('error', () => undefined);
     const write = (lines: string): Promise<void> =>
       new Promise((resolve, reject) => out.write(lines, (error) => (error ? reject(error) : resolve())));
     await data.copyRecords(part, runs, write);

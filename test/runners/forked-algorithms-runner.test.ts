@@ -697,6 +697,19 @@ os.rename('result.json.new', 'result.json')
     ]);
   });
 
+  it('may be the setup again: an algorithm that goes on has it read its data once more', async () => {
+    bench.addJob([
+      [[7, 1], 'adc', 1],
+      [[7, 2], 'adc', 3],
+    ]);
+    bench.writeAlgorithm(`setup: ${shell('cat data-0.ndjson > seen')}, run: ({ commit }) => { commit(Mean, { mean: [1] }); return 'ok'; }`);
+    for (let begun = 0; begun < 2; begun += 1) {
+      const { outcome } = await bench.run({ ignoredRuns: [[7, 1]] });
+      expect(outcome).toEqual({ finalState: 'completed', gaps: null, error: null });
+      expect(readFileSync(join(bench.directory(), 'seen'), 'utf8')).toBe('{"run":[7,2],"name":"adc","value":3}\n');
+    }
+  });
+
   it('of a config without definitions may commit any legal name', async () => {
     bench.addJob([[[7, 1], 'adc', 1]]);
     bench.writeAlgorithm(`run: ${shell(answer({ result: 'ok', payloads: [{ name: 'Anything', value: 1 }] }))}`);
