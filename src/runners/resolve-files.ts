@@ -36,18 +36,24 @@ export function resolveFiles(
       found.set(pattern, { path: pattern, absolute: pattern, size: null, mtimeNs: null });
       continue;
     }
-    const literal = statOf(resolve(directory, pattern));
+    const literal = lookAt(resolve(directory, pattern));
+    const isPattern = GLOB_MAGIC.test(pattern);
+    if (typeof literal === 'string' && !isPattern) {
+      problems.push({ path: at, message: `${quote(pattern)} cannot be read: ${literal}` });
+      continue;
+    }
     // A file of exactly this name wins over its reading as a glob: names may hold brackets.
-    const names = literal === null ? (GLOB_MAGIC.test(pattern) ? glob(pattern, directory) : []) : [pattern];
-    if (literal?.isDirectory)
+    const names = literal === null || typeof literal === 'string' ? (isPattern ? glob(pattern, directory) : []) : [pattern];
+    if (literal !== null && typeof literal !== 'string' && literal.isDirectory)
       problems.push({ path: at, message: `${quote(pattern)} is a directory; expected files, for instance ${quote(join(pattern, '*'))}` });
     else if (names.length === 0) problems.push({ path: at, message: noMatch(pattern, directory) });
     if (names.length > MANY) keepHeapSmall();
     for (const as of names) {
       const absolute = resolve(directory, as);
       if (found.has(absolute)) continue;
-      const stat = statOf(absolute);
-      if (stat === null || stat.isDirectory) continue;
+      const stat = lookAt(absolute);
+      if (typeof stat === 'string') problems.push({ path: at, message: `${quote(as)} cannot be read: ${stat}` });
+      if (stat === null || typeof stat === 'string' || stat.isDirectory) continue;
       if (!isReadable(absolute)) problems.push({ path: at, message: `${quote(as)} cannot be read; check its permissions` });
       found.set(absolute, { path: as, absolute, size: stat.size, mtimeNs: stat.mtimeNs });
     }
@@ -65,9 +71,20 @@ function glob(pattern: string, directory: string): readonly string[] {
   return globSync(pattern, { cwd: directory, absolute, onlyFiles: true, followSymbolicLinks: true, expandDirectories: false, dot: false });
 }
 
-function statOf(path: string): { readonly size: number; readonly mtimeNs: bigint; readonly isDirectory: boolean } | null {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? null : { size: Number(stat.size), mtimeNs: stat.mtimeNs, isDirectory: stat.isDirectory() };
+interface Looked {
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly isDirectory: boolean;
+}
+
+/** Null when there is nothing; the system's word when it does not tell: a circle of links, a directory that may not be entered, a name too long. */
+function lookAt(path: string): Looked | string | null {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? null : { size: Number(stat.size), mtimeNs: stat.mtimeNs, isDirectory: stat.isDirectory() };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function isReadable(path: string): boolean {
@@ -83,9 +100,9 @@ function noMatch(pattern: string, directory: string): string {
   const target = resolve(directory, pattern);
   const folder = dirname(target);
   if (GLOB_MAGIC.test(pattern)) return `${quote(pattern)} matches no file below ${directory}`;
-  const stat = statOf(folder);
+  const stat = lookAt(folder);
   if (stat === null) return `there is no file ${quote(pattern)}: its directory ${folder} does not exist`;
-  const near = stat.isDirectory ? nearest(basename(target), readdirSync(folder)) : null;
+  const near = typeof stat !== 'string' && stat.isDirectory ? nearest(basename(target), readdirSync(folder)) : null;
   return `there is no file ${quote(pattern)} below ${directory}${near === null ? '' : `; did you mean ${quote(join(dirname(pattern), near))}?`}`;
 }
 

@@ -1,5 +1,5 @@
 // Inputs that are missing, damaged or odd, configs that hang or fork, and names that would hurt a shell.
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { countsOf, createScene, type Scene } from '../support/scene.ts';
@@ -38,6 +38,23 @@ export default defineConfig({ backend: local({ slots: 1 }), calibrations: [defin
 
 const sum = async () =>
   (JSON.parse((await scene.caf(['db', 'get', 'calibration_results/a/localdb', 'Sum', '1', '1'])).stdout) as { sum: number }).sum;
+
+test('files that the system does not tell of are told at once, too, and a pattern may be longer than a name', async () => {
+  const long = 'x'.repeat(300);
+  for (const name of ['one', 'two']) scene.write(`data/${name}.csv`, '1');
+  for (const [from, to] of [
+    ['loop-a', 'loop-b'],
+    ['loop-b', 'loop-a'],
+  ] as const)
+    symlinkSync(to, join(scene.directory, 'data', from));
+  scene.config(`export default defineConfig({ calibrations: [
+    defineCalibration({ name: 'a', algorithms: [], collections: { c: { files: ['data/{one,two,${long}}.csv', '${long}', 'data/loop-a'], collect: command(['true']) } } }),
+  ] });`);
+  const { code, stderr } = await scene.caf(['run']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('2 problems with the inputs');
+  for (const text of ['files[1]', 'ENAMETOOLONG', 'files[2]', 'ELOOP', 'CAF_INPUT_MISSING']) expect(stderr).toContain(text);
+});
 
 test('patterns and files without a match are all told at once before anything starts', async () => {
   scene.write('data/run-1.csv', '1');
