@@ -20,6 +20,7 @@ import { endAttempts, leftAlgorithms } from '../runners/leftover-jobs.ts';
 import type { CancelOptions } from './commands/cancel.ts';
 import type { Io } from './io.ts';
 import { findResults } from './results.ts';
+import { resumeIn } from './resume.ts';
 import { readSubmission } from './submission.ts';
 
 /** How long a request may stay unnoticed: clients of network file systems believe for a minute that a directory has not changed. */
@@ -34,7 +35,7 @@ export async function cancelCampaign(directory: string | undefined, { drain, kee
   const isWithdrawn = owner === null && (await withdraw(results, io));
   const ended = jobs === 'cancel' ? await endLeftovers(results, io) : 0;
   if (left === null && ended === 0 && !isWithdrawn) io.stderr.write(`nothing to cancel: no caf works on ${name}\n`);
-  if (left === 'work' || ended > 0 || isWithdrawn) io.stderr.write('\n  caf run   continue\n');
+  if (left === 'work' || ended > 0 || isWithdrawn) io.stderr.write(`\n  ${await resumeIn(results, io)}   continue\n`);
 }
 
 /** A campaign that was submitted as a batch job and has not begun, or died, is ended by the engine. False when there is none. */

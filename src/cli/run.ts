@@ -27,6 +27,7 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_TROUBLE, exitCodeOfSignal, isTroubleCode }
 import type { Io } from './io.ts';
 import { type ReadCampaign, readCampaign } from './read-campaign.ts';
 import { LOG_FILE } from './results.ts';
+import { resumeText } from './resume.ts';
 import { BACKGROUND_SIGNALS, createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
 import { VERSION } from './version.ts';
 
@@ -236,9 +237,6 @@ function settingsText({ output, backend, slots, iov }: Settings, io: Io) {
 }
 
 const backendsOf = (spec: CampaignSpec): string => [...new Set(spec.calibrations.map(({ backend }) => backend.kind))].join(', ');
-
-const resumeText = ({ config, output }: RunOptions): string =>
-  ['caf run', ...(config === undefined ? [] : [config]), ...(output === undefined ? [] : ['--output', output])].join(' ');
 
 function nothingToDo(spec: CampaignSpec, plan: CampaignPlan): readonly CafEvent[] {
   const { calibrations } = plan;

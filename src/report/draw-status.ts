@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { markOf } from './draw-graph.ts';
 import { drawHint, withCode } from './draw-summary.ts';
 import { placesText, someText } from './places.ts';
+import { shellWord } from './shell-word.ts';
 import type { StatusDocument } from './status-model.ts';
 import type { Style } from './style.ts';
 import { count, cutEnd, cutMiddle, displayWidth, drawTable, durationText, oneLine } from './text.ts';
@@ -12,8 +13,9 @@ export interface StatusCanvas {
   /** Lines there is room for; what does not fit is counted. */
   readonly rows: number;
   readonly style: Style;
-  /** As the user would type it. */
   readonly directory: string;
+  /** What continues the campaign: `caf run`, with its arguments. */
+  readonly resume: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** Every iteration, algorithm and result. */
@@ -136,15 +138,16 @@ function drawErrors(failed: readonly CalibrationStatus[], { columns, style }: St
 }
 
 /** What to type next. */
-function drawNext(status: StatusDocument, { directory }: StatusCanvas): string[] {
-  const last = status.calibrations.findLast((calibration) => calibration.localdb !== null);
+function drawNext(status: StatusDocument, { directory, resume }: StatusCanvas): string[] {
+  const withDatabase = status.calibrations.filter((calibration) => calibration.localdb !== null);
+  const last = withDatabase.findLast(({ payloads }) => payloads !== 0) ?? withDatabase.at(-1);
   switch (status.state) {
     case 'running':
-      return ['', `  caf status ${directory} --watch   see it change`];
+      return ['', `  caf status ${shellWord(directory)} --watch   see it change`];
     case 'interrupted':
     case 'failed':
-      return ['', '  caf run   continue; what is finished is kept'];
+      return ['', `  ${resume}   continue; what is finished is kept`];
     case 'completed':
-      return last?.localdb == null ? [] : ['', `  caf db show ${join(directory, last.localdb)}   its payloads`];
+      return last?.localdb == null ? [] : ['', `  caf db show ${shellWord(join(directory, last.localdb))}   its payloads`];
   }
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { DEFAULT_OUTPUT } from '../domain/calibration.ts';
 import type { Board, FailedJob, Row } from './board.ts';
+import { shellWord } from './shell-word.ts';
 import type { Style } from './style.ts';
 import { count, cutEnd, displayWidth, drawTable, durationText, oneLine, spread, wrapText } from './text.ts';
 
@@ -42,11 +43,11 @@ function drawSuccess(board: Board, ended: Ended, options: SummaryOptions): strin
   const done = `${count(board.rows.length, 'calibration')}, ${count(ended.payloads, 'payload')}`;
   const isNothingNew = board.rows.length > 0 && board.rows.every((row) => row.reused);
   const text = isNothingNew ? `nothing to do: ${done}, all up to date` : `${done} in ${durationText(ended.seconds)}`;
-  const last = board.rows.at(-1);
+  const last = board.rows.findLast((row) => row.payloads > 0) ?? board.rows.at(-1);
   return [
     headline(style.mark('done'), text, output, options),
     ...notConverged(board, options),
-    ...(last === undefined ? [] : ['', ...commands([[`caf db show ${join(output, last.name, 'localdb')}`, 'its payloads']])]),
+    ...(last === undefined ? [] : ['', ...commands([[`caf db show ${shellWord(join(output, last.name, 'localdb'))}`, 'its payloads']])]),
   ];
 }
 
@@ -57,7 +58,7 @@ function drawFailure(board: Board, ended: Ended, options: SummaryOptions): strin
   const text = `${failed.length} of ${count(board.rows.length, 'calibration')} failed${notDone > 0 ? `, ${notDone} not started` : ''}`;
   const lines = [headline(style.mark('failed'), text, `${output}   ${durationText(ended.seconds)}`, options)];
   for (const row of failed.slice(0, SHOWN)) lines.push('', ...drawFailedRow(row, options));
-  if (failed.length > SHOWN) lines.push('', `  and ${failed.length - SHOWN} more: caf status ${output}`);
+  if (failed.length > SHOWN) lines.push('', `  and ${failed.length - SHOWN} more: caf status ${shellWord(output)}`);
   lines.push(...notConverged(board, options));
   const hints = failed.slice(0, SHOWN).flatMap(hintsFor);
   if (hints.length > 0) lines.push('', ...hints.flatMap((hint) => drawHint(hint, options)));
@@ -67,7 +68,9 @@ function drawFailure(board: Board, ended: Ended, options: SummaryOptions): strin
   lines.push(
     '',
     ...commands([
-      ...(log === null ? [] : [[`caf logs ${log}${output === DEFAULT_OUTPUT ? '' : ` --output ${output}`}`, 'the whole log'] as const]),
+      ...(log === null
+        ? []
+        : [[`caf logs ${log}${output === DEFAULT_OUTPUT ? '' : ` --output ${shellWord(output)}`}`, 'the whole log'] as const]),
       [
         resume,
         `continue${keptText(board)}${waiting.length > 0 ? `; ${cutEnd(waiting.join(', '), 40, style.ellipsis)} ${waiting.length === 1 ? 'follows' : 'follow'}` : ''}`,

@@ -15,6 +15,8 @@ export interface StatusDocument {
   readonly invocation: {
     readonly number: number;
     readonly config: string;
+    /** The words after `caf`. */
+    readonly argv: readonly string[];
     readonly version: string;
     readonly actor: string;
     readonly startedAt: string;
@@ -104,6 +106,7 @@ export function describeStatus(snapshot: ObservedSnapshot, seen: readonly JobsSe
         : {
             number: invocation.invocation,
             config: invocation.config,
+            argv: invocation.argv,
             version: invocation.version,
             actor: invocation.actor,
             startedAt: invocation.startedAt,

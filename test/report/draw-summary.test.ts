@@ -197,3 +197,13 @@ test('jobs that stay on an engine are said to be there', () => {
 test('nothing is said of a campaign that has not ended', () => {
   expect(drawSummary(foldAll([at(0, plan('gain'))]), options())).toEqual([]);
 });
+
+test('the database that is proposed has payloads, and its path can be typed', () => {
+  const board = foldAll([
+    at(0, plan('t0', 'counts')),
+    at(1, completed('t0', 1)),
+    at(2, { ...completed('counts', 1), payloads: 0 } as CafEvent),
+    at(3, ended('completed')),
+  ]);
+  expect(screen(drawSummary(board, options({ output: 'my results' })))).toContain("  caf db show 'my results/t0/localdb'   its payloads\n");
+});

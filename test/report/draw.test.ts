@@ -148,6 +148,7 @@ const document = (state: StatusDocument['state'], changes: Partial<StatusDocumen
   invocation: {
     number: 3,
     config: '/data/caf.config.ts',
+    argv: ['run'],
     version: '0.1.0',
     actor: 'physicist@login02',
     startedAt: new Date(T0).toISOString(),
@@ -187,6 +188,7 @@ const canvas = (columns: number, changes: Partial<StatusCanvas> = {}): StatusCan
   rows: Number.POSITIVE_INFINITY,
   style: plainStyle,
   directory: 'calibration_results',
+  resume: 'caf run',
   now: T0 + 1560_000,
   all: false,
   ...changes,

@@ -106,6 +106,10 @@ test('a completed campaign is told in exactly the agreed shape, in the agreed or
      "invocation": {
       "number": 1,
       "config": "/here/caf.config.ts",
+      "argv": [
+       "run",
+       "--quiet"
+      ],
       "version": "0.1.0",
       "actor": "physicist@login02",
       "startedAt": "2026-11-21T20:00:00.000Z",

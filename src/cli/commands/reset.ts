@@ -4,6 +4,7 @@ import { shortPath } from '../../report/error-text.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { findResults } from '../results.ts';
+import { resumeIn } from '../resume.ts';
 
 interface ResetOptions {
   readonly iteration?: number;
@@ -32,7 +33,7 @@ async function reset(calibration: string, { iteration = 0, output }: ResetOption
   const { kept, calibrations } = await resetCalibration(results, calibration, iteration, descendants);
   io.stderr.write(`${calibrations.join(', ')}: back to the start of iteration ${iteration}\n`);
   for (const path of kept) io.stderr.write(`  kept ${shortPath(path, io.cwd)}\n`);
-  io.stderr.write('\n  caf run   continue from there\n');
+  io.stderr.write(`\n  ${await resumeIn(results, io)}   continue from there\n`);
 }
 
 /** What depends on it, as the config says that was last run here. */

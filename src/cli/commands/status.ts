@@ -8,6 +8,7 @@ import { awaitBeginning } from '../await-beginning.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 import { findResults } from '../results.ts';
+import { resumeAfter } from '../resume.ts';
 
 interface StatusOptions {
   readonly watch?: boolean;
@@ -46,6 +47,7 @@ async function showStatus(directory: string | undefined, { watch, json, all }: S
       rows: isClipped ? io.stdout.rows - 1 : Number.POSITIVE_INFINITY,
       style: styleFor(io.stdout, io.env),
       directory: shortPath(results, io.cwd),
+      resume: resumeAfter(status.invocation, results, io),
       now: Date.now(),
       all: all === true,
     });
