@@ -13,7 +13,10 @@ export function readLines(path: string): readonly string[] {
   }
 }
 
-/** Appends in one write. `durable`: with fsync. CAF_DISK_FULL, CAF_RESULTS_UNWRITABLE. */
+/**
+ * Appends in one write where the disk takes it whole. `durable`: with fsync. CAF_DISK_FULL, CAF_RESULTS_UNWRITABLE; then the first of
+ * several lines may be there.
+ */
 export function appendLines(path: string, lines: readonly string[], options: { readonly durable: boolean }): void {
   if (lines.length === 0) return;
   try {
@@ -21,7 +24,9 @@ export function appendLines(path: string, lines: readonly string[], options: { r
     if (!isNew) dropTornLine(path);
     const file = openSync(path, 'a');
     try {
-      writeSync(file, `${lines.join('\n')}\n`);
+      // A disk that fills up takes a part and says so only by the number of bytes.
+      const bytes = Buffer.from(`${lines.join('\n')}\n`);
+      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
       if (options.durable) fsyncSync(file);
     } finally {
       closeSync(file);

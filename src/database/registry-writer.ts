@@ -78,6 +78,8 @@ export function createRegistryWriter(db: Sqlite, results: string): RegistryWrite
     mirror() {
       const have = reconcile();
       const changes = rows.changesAfter(have);
+      // A write that fails may have left the first of them: then it is looked at again.
+      written = null;
       appendRefChanges(results, changes);
       written = have + changes.length;
     },
