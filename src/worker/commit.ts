@@ -44,6 +44,8 @@ export interface PayloadQueue {
 }
 
 interface Queued {
+  /** Of the call that queued it first: a file may be stored long after it. */
+  readonly call: number;
   readonly name: string;
   readonly iov: Iov | null;
   readonly content:
@@ -56,6 +58,7 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
   const queued = new Map<string, Queued>();
   const underWay = new Map<symbol, Promise<void>>();
   let isClosed = false;
+  let calls = 0;
 
   const definitionOf = (
     definition: PayloadDefinition | string,
@@ -85,7 +88,8 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
     const key = `${entry.name} ${JSON.stringify(entry.iov ?? label)}`;
     const earlier = queued.get(key);
     if (earlier === undefined) queued.set(key, entry);
-    else if (!isSameContent(earlier.content, entry.content)) {
+    else if (isSameContent(earlier.content, entry.content)) queued.set(key, earlier.call < entry.call ? earlier : entry);
+    else {
       throw new CafError(
         'CAF_PAYLOAD_TWICE',
         `${entry.name} was committed twice with different values for ${(entry.iov ?? label).join(',')}.`,
@@ -99,6 +103,7 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
   const iovOf = (options: CommitOptions | undefined): Iov | null => (options?.iov === undefined ? null : rules.checkIov(options.iov));
 
   const addFile = async (definition: PayloadDefinition | string, path: string, options?: CommitOptions): Promise<void> => {
+    const call = calls++;
     const { name, schema } = definitionOf(definition);
     if (schema !== null && schema !== undefined) {
       throw new CafError('CAF_PAYLOAD_INVALID', `${name} is defined with a schema, so it takes a value, not a file.`, {
@@ -107,7 +112,7 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
     }
     const iov = iovOf(options);
     const file = await locateFile(directory, path, name);
-    add({ name, iov, content: { kind: 'file', stored: await rules.putFile(name, file) } });
+    add({ call, name, iov, content: { kind: 'file', stored: await rules.putFile(name, file) } });
   };
 
   const valueDefinitionOf = (definition: PayloadDefinition | string) => {
@@ -123,14 +128,19 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
     commit(definition, value, options) {
       const { name, version, check } = valueDefinitionOf(definition);
       const bytes = encode(rules, name, check(value));
-      add({ name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version } } });
+      add({ call: calls++, name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version } } });
     },
     commitIntraRun(definition, parts, options) {
       const { name, version, check } = valueDefinitionOf(definition);
       checkEventParts(name, parts);
       const document = partsDocument(parts.map(({ firstEvent, value }) => ({ firstEvent, value: check(value) })));
       const bytes = encode(rules, name, document);
-      add({ name, iov: iovOf(options), content: { kind: 'value', bytes, form: { version, parts: describeParts(document) } } });
+      add({
+        call: calls++,
+        name,
+        iov: iovOf(options),
+        content: { kind: 'value', bytes, form: { version, parts: describeParts(document) } },
+      });
     },
     commitFile(definition, path, options) {
       // Nothing but the caller's await hangs on this promise: so its error names the caller's line, and one that nobody waits for is not lost.
@@ -146,12 +156,13 @@ export function createPayloadQueue(rules: PayloadRules, directory: string, label
       return adding;
     },
     async close() {
-      await Promise.all(underWay.values());
+      // What is still committed while others are waited for is waited for too.
+      while (underWay.size > 0) await Promise.all(underWay.values());
       isClosed = true;
     },
     async store() {
       const stored: StoredPayload[] = [];
-      for (const { name, iov, content } of queued.values()) {
+      for (const { name, iov, content } of [...queued.values()].sort((a, b) => a.call - b.call)) {
         stored.push({ ...(content.kind === 'value' ? await rules.putValue(name, content.bytes, content.form) : content.stored), iov });
       }
       return stored;

@@ -1,7 +1,7 @@
 // The payload queue of one execution: what it refuses at once, where file payloads may come from, what it stores.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { checkIov } from '../../src/domain/iov.ts';
@@ -120,6 +120,46 @@ describe('commitFile', () => {
     void queue.commitFile(Table, 'a');
     await queue.close();
     expect(await queue.store()).toHaveLength(1);
+  });
+
+  /** A queue that stores each file no earlier than it is let. */
+  function steered(): { readonly files: PayloadQueue; readonly let: (file: string) => void } {
+    const gates = new Map(['first', 'second'].map((file) => [file, Promise.withResolvers<void>()]));
+    for (const file of gates.keys()) writeFileSync(join(root, 'work', file), file);
+    const putFile: PayloadRules['putFile'] = async (name, path) => {
+      await gates.get(basename(path))?.promise;
+      return rules.putFile(name, path);
+    };
+    const files = createPayloadQueue({ ...rules, putFile }, join(root, 'work'), [0, 0, -1, -1]);
+    return { files, let: (file) => gates.get(file)?.resolve() };
+  }
+
+  it('keeps the order of the calls, whichever file is stored first', async () => {
+    const { files, let: allow } = steered();
+    const first = files.commitFile(Table, 'first');
+    const second = files.commitFile(Table, 'second', { iov: [7, 2, 7, 2] });
+    files.commit(Gain, { gain: 1 });
+    allow('second');
+    await second;
+    allow('first');
+    await first;
+    await files.close();
+    expect((await files.store()).map(({ name, iov }) => [name, iov])).toEqual([
+      ['Table', null],
+      ['Table', [7, 2, 7, 2]],
+      ['Gain', null],
+    ]);
+  });
+
+  it('while others are waited for at the end is waited for too', async () => {
+    const { files, let: allow } = steered();
+    const first = files.commitFile(Table, 'first');
+    const closing = files.close();
+    void files.commitFile(Table, 'second', { iov: [7, 2, 7, 2] });
+    void first.then(() => setImmediate(() => allow('second')));
+    allow('first');
+    await closing;
+    expect(await files.store()).toHaveLength(2);
   });
 });
 
