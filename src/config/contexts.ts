@@ -23,7 +23,8 @@ export interface ConditionsOptions {
 export interface Conditions {
   /**
    * The payload valid for this run. Rejects with CAF_DB_NOT_FOUND when no database of the chain has one, with CAF_PAYLOAD_EVENT for an
-   * intra-run payload without `event`, and with CAF_PAYLOAD_VERSION when it was written with another version and cannot be migrated.
+   * intra-run payload without `event`, with CAF_PAYLOAD_VERSION when it was written with another version and cannot be migrated, and with
+   * CAF_IOV_* for what is no run.
    */
   get<Definition extends PayloadDefinition>(
     definition: Definition,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Conditions, ConditionsOptions, PayloadValue } from '../config/contexts.ts';
 import type { Answer, Chain } from '../database/types.ts';
 import { CafError } from '../domain/errors.ts';
-import { iovToKeys, type Run, runKey } from '../domain/iov.ts';
+import { checkRun, iovToKeys, type Run, runKey } from '../domain/iov.ts';
 import type { PayloadDefinition } from '../domain/payload.ts';
 import { decodePayload } from '../payloads/codec.ts';
 import { valueVersion } from '../payloads/name.ts';
@@ -86,6 +86,8 @@ export function createConditionsReader(chainFile: string): ConditionsReader {
     run: Run,
     options: ConditionsOptions = {},
   ): Promise<PayloadValue<Definition> | undefined> {
+    // The key of what is no run can be the key of another run: ['7', '12'] would be answered with the constants of experiment 700.
+    checkRun(run);
     const answer = await answerFor(definition.name, run);
     if (answer === null) return undefined;
     const part = partFor(definition, answer, run, options.event);

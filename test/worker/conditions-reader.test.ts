@@ -58,6 +58,21 @@ describe('conditions', () => {
     return { lock, reader: createConditionsReader(path) };
   }
 
+  it.each([
+    [['7', '12'], 'CAF_IOV_FORMAT'],
+    [[7, 2 ** 32 + 1], 'CAF_IOV_RANGE'],
+    [[7, -1], 'CAF_IOV_NEGATIVE'],
+    [[7.5, 1], 'CAF_IOV_FORMAT'],
+    [[7], 'CAF_IOV_FORMAT'],
+    [7, 'CAF_IOV_FORMAT'],
+  ])('of %j, which is no run, are refused: they would be those of another run', async (run, code) => {
+    await publish('db', [['Gains', { gain: 1 }, [0, 0, -1, -1]]]);
+    const { reader } = readerOf('db');
+    await expect(reader.get(Gains, run as never)).rejects.toMatchObject({ code });
+    await expect(reader.find(Gains, run as never)).rejects.toMatchObject({ code });
+    reader.close();
+  });
+
   it('come from the first database of the chain that has the run, each on its own interval', async () => {
     await publish('base', [['Gains', { gain: 1 }, [0, 0, -1, -1]]]);
     await publish('new', [['Gains', { gain: 2 }, [7, 10, 7, 20]]]);
