@@ -7,6 +7,8 @@ export interface WatchedJob {
   /** The main process. */
   readonly pid: number;
   readonly directory: string;
+  /** Absolute; another place where it has logs at the moment, null = none. */
+  alsoLogsIn?(): string | null;
   readonly memoryLimitBytes: number;
   /** On the clock of performance.now(); Infinity = no limit. */
   readonly deadline: number;
@@ -95,7 +97,8 @@ export function createJobWatch(maxLogBytes: number): JobWatch {
     for (const pid of entry.session) if (!pids.includes(pid)) pids.push(pid);
     const bytes = residentBytes(pids);
     entry.maxRssBytes = Math.max(entry.maxRssBytes ?? 0, bytes);
-    const longestLog = boundLogs(job.directory, maxLogBytes);
+    const other = job.alsoLogsIn?.() ?? null;
+    const longestLog = Math.max(boundLogs(job.directory, maxLogBytes), other === null ? 0 : boundLogs(other, maxLogBytes));
     entry.samples++;
     const first = FIRST_SAMPLES_MS[entry.samples];
     entry.sampleAt = first === undefined ? now + (longestLog > maxLogBytes / 2 ? 100 : sampleMs) : job.startedAt + first;

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { finishLogs } from '../backends/attempt-logs.ts';
+import { boundLogs, finishLogs } from '../backends/attempt-logs.ts';
 import { createJobWatch, type JobWatch } from '../backends/job-watch.ts';
 import { killTree, leftGroup } from '../backends/kill-tree.ts';
 import { type Failure, leaderOf, spawnLogged } from '../backends/spawn-logged.ts';
@@ -14,7 +14,14 @@ import { formatRun, type Run } from '../domain/iov.ts';
 import { formatDuration, formatSize } from '../domain/quantity.ts';
 import { processesWritingTo } from '../host/find-process.ts';
 import { diskError } from '../payloads/disk.ts';
-import { type FromStrategyChild, STDERR_FILE, STDOUT_FILE, type ToStrategyChild } from '../worker/contract.ts';
+import {
+  boundariesDirectory,
+  executionDirectory,
+  type FromStrategyChild,
+  STDERR_FILE,
+  STDOUT_FILE,
+  type ToStrategyChild,
+} from '../worker/contract.ts';
 import { startTimer, type Timer } from './long-timer.ts';
 
 export interface ForkedAlgorithmsRunnerOptions {
@@ -24,7 +31,7 @@ export interface ForkedAlgorithmsRunnerOptions {
   readonly nodeArguments?: readonly string[];
   /** How long a child and its programs may take to end by themselves, after SIGTERM. Default 2000. */
   readonly killGraceMs?: number;
-  /** Longer logs are cut. Default 100 MB. */
+  /** Longer logs are cut, those of programs as well. Default 100 MB. */
   readonly maxLogBytes?: number;
   /**
    * Directory of this user for compiled code, by which a child is ready about 40 ms earlier. Default none.
@@ -94,10 +101,20 @@ async function runInChild(
     ended = killTree(leader, graceMs);
   };
 
+  /** Each program has logs of its own. */
+  let questions = 0;
+  const programLogs = (): string | null => {
+    if (doing.what === 'execution') return join(directory, executionDirectory(doing.seq));
+    return doing.what === 'findBoundaries' ? join(directory, boundariesDirectory(questions - 1)) : null;
+  };
+
   const nowDoing = (next: Doing, isLimited: boolean): void => {
     limit?.stop();
     limit = null;
+    const done = programLogs();
+    if (done !== null) boundLogs(done, settings.maxLogBytes);
     doing = next;
+    if (next.what === 'findBoundaries') questions += 1;
     if (isLimited)
       limit = startTimer(run.executionTimeLimitMs, () =>
         end(failed(timeLimitError(algorithm, doing, run.executionTimeLimitMs)), settings.killGraceMs),
@@ -160,6 +177,7 @@ async function runInChild(
   const watched = watch.add({
     pid: leader.pid,
     directory,
+    alsoLogsIn: programLogs,
     memoryLimitBytes: run.memoryLimitBytes ?? Number.POSITIVE_INFINITY,
     deadline: Number.POSITIVE_INFINITY,
     startedAt: performance.now(),

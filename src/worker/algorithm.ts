@@ -10,7 +10,7 @@ import type { Iov, Run } from '../domain/iov.ts';
 import { describeFailure } from './algorithm-error.ts';
 import type { Guard } from './algorithm-guard.ts';
 import { createPayloadQueue, type PayloadQueue, type PayloadRules } from './commit.ts';
-import type { JobFile } from './contract.ts';
+import { boundariesDirectory, executionDirectory, type JobFile } from './contract.ts';
 import type { CollectedData, ExecutionData } from './data.ts';
 import { isRun } from './data-records.ts';
 import { acceptProgramResult, boundariesOf, gatherData, makeEmptyDirectory, readProgramResult, runProgram } from './program-execution.ts';
@@ -114,7 +114,7 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
     iov: Iov,
     rules: PayloadRules,
   ): Promise<[Answer, PayloadQueue]> => {
-    const directory = join(job.directory, `execution-${seq}`);
+    const directory = join(job.directory, executionDirectory(seq));
     await makeEmptyDirectory(directory);
     const queue = createPayloadQueue(rules, directory, iov);
     const token = await program(command, directory, runs, iov);
@@ -180,7 +180,7 @@ export function createAlgorithm(parts: AlgorithmParts, around: AlgorithmSurround
         if (findBoundaries === undefined || findBoundaries === null) throw new Error('the algorithm has none');
         let answer: unknown;
         if (isCommand(findBoundaries)) {
-          const directory = join(job.directory, `boundaries-${timesAskedForBoundaries++}`);
+          const directory = join(job.directory, boundariesDirectory(timesAskedForBoundaries++));
           await makeEmptyDirectory(directory);
           const token = await program(findBoundaries, directory, runs, null);
           answer = boundariesOf(await readProgramResult(directory, token));

@@ -11,6 +11,10 @@ export const RESULT_FILE = 'result.json';
 export const RECORDS_FILE = 'records.ndjson';
 export const STDOUT_FILE = 'stdout';
 export const STDERR_FILE = 'stderr';
+
+/** Where a program works for an execution, and for the question for boundaries: below the directory of its algorithm. */
+export const executionDirectory = (seq: number): string => `execution-${seq}`;
+export const boundariesDirectory = (question: number): string => `boundaries-${question}`;
 /** Of a job of a batch engine: there while it runs, and how it ended. */
 export const STARTED_FILE = 'batch.started';
 export const ENDED_FILE = 'batch.ended';

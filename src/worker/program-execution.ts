@@ -1,6 +1,6 @@
 // Runs a program algorithm: its directory with job.json, the program itself, and result.json read with distrust.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, createWriteStream, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, statSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ProgramContainer } from '../domain/algorithms-runner.ts';
@@ -8,6 +8,7 @@ import { ALGORITHM_RESULTS, type AlgorithmResult, type Command } from '../domain
 import { CafError } from '../domain/errors.ts';
 import type { Run } from '../domain/iov.ts';
 import { readAllStats, readStat } from '../host/process-tree.ts';
+import { readAppended } from '../host/read-appended.ts';
 import { signalName } from '../host/signal-name.ts';
 import type { PayloadQueue } from './commit.ts';
 import { containerArgv, containerVariables, runtimeEnvironment } from './container.ts';
@@ -114,7 +115,8 @@ export async function runProgram(
   endStrays();
   if (!ownLogs) return { problem };
   const lastLine = problem === null ? '' : lastLineOf(join(directory, STDERR_FILE));
-  for (const log of [STDOUT_FILE, STDERR_FILE]) if (statSync(join(directory, log)).size === 0) await rm(join(directory, log));
+  for (const log of [STDOUT_FILE, STDERR_FILE])
+    if (statSync(join(directory, log), { throwIfNoEntry: false })?.size === 0) await rm(join(directory, log), { force: true });
   return { problem: problem === null || lastLine === '' ? problem : `${problem}; the last line of its stderr: ${lastLine}` };
 }
 
@@ -140,13 +142,19 @@ function containedIn(
   };
 }
 
+const TAIL_BYTES = 4096;
+
 const signalHint = (number: number): string => {
   const name = signalName(number);
   return name === null ? '' : ` (a shell's way to say ${name})`;
 };
 
+/** Of a log that may be long. */
 function lastLineOf(path: string): string {
-  const text = readFileSync(path, 'utf8').trimEnd();
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const text = readAppended(path, Math.max(0, size - TAIL_BYTES), TAIL_BYTES)
+    .toString('utf8')
+    .trimEnd();
   return text.slice(text.lastIndexOf('\n') + 1).slice(0, 300);
 }
 

@@ -513,6 +513,20 @@ describe('a child that dies', () => {
     expect(readFileSync(join(bench.directory(), 'stdout'), 'utf8')).toContain('this log had');
   });
 
+  it('leaves logs of its programs no longer than the limit, also while they run', async () => {
+    bench.addJob([[[7, 1], 'adc', 1]]);
+    // It goes on only when its log has been cut.
+    const flood = `head -c 300000 /dev/zero | tr '\\0' x; until grep -q 'this log had' stdout; do sleep 0.02; done; head -c 300000 /dev/zero >&2`;
+    bench.writeAlgorithm(`run: ${shell(`${flood}; ${answer({ result: 'ok', payloads: [{ name: 'Mean', value: { mean: [] } }] })}`)}`);
+    const { outcome } = await bench.run({ runner: { maxLogBytes: 50_000 } });
+    expect(outcome).toEqual({ finalState: 'completed', gaps: null, error: null });
+    for (const log of ['stdout', 'stderr']) {
+      const path = join(bench.directory(), 'execution-0', log);
+      expect(statSync(path).size).toBeLessThan(51_000);
+      expect(readFileSync(path, 'utf8')).toContain('this log had');
+    }
+  });
+
   /** Another caf, in a process of its own. */
   const startCaf = (): ChildProcess => {
     const job = bench.job();
