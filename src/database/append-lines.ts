@@ -1,7 +1,7 @@
 // Small append-only text files: one line per fact, whole or not at all. What a killed writer left half is not read, and removed by the next one.
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { diskError, errnoOf } from '../payloads/disk.ts';
+import { diskError, errnoOf, writeWhole } from '../payloads/disk.ts';
 
 /** The whole lines of a file; none when it does not exist. */
 export function readLines(path: string): readonly string[] {
@@ -24,9 +24,7 @@ export function appendLines(path: string, lines: readonly string[], options: { r
     if (!isNew) dropTornLine(path);
     const file = openSync(path, 'a');
     try {
-      // A disk that fills up takes a part and says so only by the number of bytes.
-      const bytes = Buffer.from(`${lines.join('\n')}\n`);
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+      writeWhole(file, `${lines.join('\n')}\n`);
       if (options.durable) fsyncSync(file);
     } finally {
       closeSync(file);

@@ -1,5 +1,5 @@
 // What the disk asks for: fsync of many paths at once, directories by rename, and its errors in words.
-import { closeSync, constants, fsync, openSync, statfsSync } from 'node:fs';
+import { closeSync, constants, fsync, openSync, statfsSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { CafError } from '../domain/errors.ts';
@@ -41,6 +41,12 @@ export async function syncPaths(paths: Iterable<string>): Promise<void> {
 
 const syncFile = (fd: number): Promise<void> =>
   new Promise((resolve, reject) => fsync(fd, (error) => (error === null ? resolve() : reject(error))));
+
+/** All of it, or an error: a disk that is nearly full takes a part, and says so only by its length. */
+export function writeWhole(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+}
 
 /** A full disk in the user's words, with the space left; other errors are returned as they are. */
 export function diskError(error: unknown, what: string, path: string): unknown {

@@ -1,6 +1,7 @@
 // Lists the collected data of an iteration for its algorithms: one line per finished job, in the fixed order collection, job.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../payloads/disk.ts';
 import { filesOfJob } from '../plan/split.ts';
 import type { CollectedJob } from '../worker/contract.ts';
 import { listOutputs } from '../worker/outputs.ts';
@@ -29,7 +30,7 @@ export function writeDataFile(hands: Hands, planned: PlannedCalibration, iterati
           outputs: listOutputs(directory, spec.outputs),
           fileRuns: fileRunsOf(filesOfJob(spec.split, files, job)),
         };
-        writeSync(file, `${JSON.stringify(line)}\n`);
+        writeWhole(file, `${JSON.stringify(line)}\n`);
       }
     }
   } finally {
