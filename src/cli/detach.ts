@@ -1,10 +1,11 @@
 // `caf run --detach`: a second caf does the work in the background. This one waits until that has begun, and says how to follow it.
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { CampaignSpec } from '../domain/calibration.ts';
 import { CafError, type CafErrorOptions, type ErrorCode } from '../domain/errors.ts';
 import { type BackgroundStart, connectToStarter, startInBackground } from '../host/background.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 import { shortPath } from '../report/error-text.ts';
 import type { RunOptions } from './commands/run.ts';
 import { drawFollowing } from './draw-following.ts';
@@ -68,7 +69,7 @@ interface OutputFile {
 function openOutput(results: string): OutputFile {
   const path = join(results, OUT_FILE);
   try {
-    const directory = mkdirSync(results, { recursive: true });
+    const directory = makeDirectories(results);
     const isNew = !existsSync(path);
     const descriptor = openSync(path, 'a');
     const isEmpty = () => fstatSync(descriptor).size === 0;

@@ -1,7 +1,8 @@
 // What is known of a campaign that was submitted as a batch job: one record per results directory, beside the files the engine was given.
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeLinkedLog } from '../backends/log-place.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 
 /** No calibration can have this name. */
 const DIRECTORY = '.submit';
@@ -35,7 +36,7 @@ export const submissionFile = (results: string, name: string, file: string): str
 /** Makes the directory of the submission, and replaces the record by rename. */
 export function recordSubmission(results: string, submission: Submission): void {
   const path = join(results, DIRECTORY, RECORD);
-  mkdirSync(join(results, DIRECTORY, submission.name), { recursive: true });
+  makeDirectories(join(results, DIRECTORY, submission.name));
   writeFileSync(`${path}.new`, `${JSON.stringify(submission)}\n`);
   renameSync(`${path}.new`, path);
 }

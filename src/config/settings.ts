@@ -67,12 +67,17 @@ export function resolveSettings(input: SettingsInput): Result<Settings, readonly
       return undefined;
     }
   };
+  const parseOutput = (path: string, name: string): string | undefined => {
+    if (path !== '') return resolve(cwd, path);
+    problems.expected({ parent: null, key: name }, 'the path of a directory', path);
+    return undefined;
+  };
   const inConfig = <T>(value: unknown, name: string, read: (value: unknown) => T | undefined) => setting(read(value), 'config', name);
 
   const directory = dirname(input.configPath);
   const settings: Settings = {
     output:
-      given(flags.output, '--output', 'CAF_OUTPUT', (path) => resolve(cwd, path)) ??
+      given(flags.output, '--output', 'CAF_OUTPUT', parseOutput) ??
       inConfig(config.output, 'output', (path) => (typeof path === 'string' ? resolve(directory, path) : undefined)) ??
       byDefault(resolve(directory, DEFAULT_OUTPUT)),
     backend:

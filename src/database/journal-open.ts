@@ -1,21 +1,10 @@
 // Opening caf.db: made under a temporary name, recognised before use, its errors put into words.
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { CafError } from '../domain/errors.ts';
 import { JOURNAL_FILE, OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 import { readProcessIdentity } from '../host/process-identity.ts';
 import { type FileSystem, readFileSystem, spaceText } from './filesystem.ts';
 import { JOURNAL_APPLICATION_ID, JOURNAL_SCHEMA, JOURNAL_VERSION } from './journal-schema.ts';
@@ -57,7 +46,7 @@ export interface JournalHeader {
 export function ensureJournal(directory: string): void {
   const path = journalPath(directory);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
     if (existsSync(path)) return;
     refuseOrphans(directory);
     removeUnfinished(directory);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, promises, readdirSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CafError } from '../domain/errors.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 import { diskError, errnoOf, syncPaths } from '../payloads/disk.ts';
 import { copyHashed, payloadCorrupt, payloadMissing } from '../payloads/store.ts';
 import { readFileSystem } from './filesystem.ts';
@@ -109,8 +110,20 @@ function makeDirectory(path: string): void {
     mkdirSync(path);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true });
+    makeInParent(path);
+  }
+}
+
+function makeInParent(path: string): void {
+  try {
+    makeDirectories(dirname(path));
     mkdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    throw new CafError('CAF_RESULTS_UNWRITABLE', `The directory cannot be written: ${dirname(path)} takes no new entries (ENOENT)`, {
+      hint: 'Choose a directory you may write to.',
+      cause: error,
+    });
   }
 }
 

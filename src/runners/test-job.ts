@@ -7,6 +7,7 @@ import type { AttemptEnd, Backend, RunningJob } from '../backends/backend.ts';
 import type { BackendSpec } from '../domain/calibration.ts';
 import type { CafEvent } from '../domain/event.ts';
 import { isEngineJob } from '../domain/job.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 import { syncPaths } from '../payloads/disk.ts';
 import { STDERR_FILE } from '../worker/contract.ts';
 import { createBackends } from './backends.ts';
@@ -77,7 +78,7 @@ mv ${PONG}.new ${PONG}
 /** Never rejects for what the engine does. The job and its files are gone when it resolves, unless the engine cannot be reached. */
 export async function runTestJob(request: TestJobRequest): Promise<TestJob> {
   const { backend, results, children, tell } = request;
-  const made = mkdirSync(results, { recursive: true }) ?? null;
+  const made = makeDirectories(results) ?? null;
   const output = join(results, `.doctor-${randomBytes(5).toString('hex')}`);
   const directory = join(output, 'job');
   mkdirSync(directory, { recursive: true });

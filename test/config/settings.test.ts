@@ -60,9 +60,10 @@ test('backend, slots and iov keep their origin, and only flags and environment o
 });
 
 test('wrong flags and variables are all told by their names', () => {
-  const settings = resolveSettings({ ...INPUT, flags: { backend: 'locl', iov: '1,1' }, env: { CAF_SLOTS: 'many' } });
+  const settings = resolveSettings({ ...INPUT, flags: { output: '', backend: 'locl', iov: '1,1' }, env: { CAF_SLOTS: 'many' } });
   expect(settings.ok ? [] : settings.error.map(({ path, message }) => `${path}: ${message}`)).toMatchInlineSnapshot(`
     [
+      "--output: expected the path of a directory, found ''",
       "--backend: no backend is called 'locl'; did you mean 'local'?",
       "CAF_SLOTS: expected a whole number of slots, at least 1, found 'many'",
       "--iov: '1,1' is not an interval: expected four whole numbers with commas and no spaces. Write firstExp,firstRun,finalExp,finalRun, for instance 7,1,7,20; -1 as finalRun or as both final values means open.",
