@@ -23,10 +23,9 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 function startWith(node) {
   const { constants } = require('node:os');
   const caf = require('node:child_process').spawn(node, process.argv.slice(1), { stdio: 'inherit' });
-  // The Ctrl-C of a terminal reaches both processes; passed on as well it would count as the second one, which ends running jobs.
-  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-  process.on('SIGINT', () => hasTerminal || caf.kill('SIGINT'));
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => caf.kill(signal));
+  // What a terminal sends (Ctrl-C, that it was closed) reaches both processes; passed on as well it would count as a second wish, which ends running jobs.
+  const ofTerminal = hasTerminal() ? ['SIGINT', 'SIGHUP'] : [];
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(signal, () => ofTerminal.includes(signal) || caf.kill(signal));
   caf.on('error', (error) => {
     process.stderr.write(`✖ ${node} cannot be started: ${error.message}  CAF_NODE_VERSION\n`);
     process.exitCode = 3;
@@ -34,6 +33,17 @@ function startWith(node) {
   caf.on('exit', (code, signal) => {
     process.exitCode = code ?? 128 + constants.signals[signal];
   });
+}
+
+/** Also where all output goes elsewhere. */
+function hasTerminal() {
+  const { closeSync, openSync } = require('node:fs');
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The Node that the development dependency `node` carries, when it is installed. */

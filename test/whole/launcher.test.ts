@@ -1,12 +1,15 @@
 // A Node that is too old starts the one that came with the repository: signals and exit codes pass through.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hasPty } from '../support/pty.ts';
+import { until } from '../support/rig.ts';
 
 const CAF = join(import.meta.dirname, '../../bin/caf.js');
+const TERMINAL = join(import.meta.dirname, '../support/terminal.py');
 let home: string;
 
 beforeAll(() => {
@@ -74,4 +77,26 @@ test.each([
   const cancel = start(['cancel', output]);
   await once(cancel.child, 'close');
   expect(cancel.stderr()).not.toContain('cannot');
+});
+
+test.skipIf(!hasPty)('Ctrl-C in its terminal reaches caf once, also where all output goes elsewhere', async () => {
+  writeFileSync(
+    join(home, 'gated.config.ts'),
+    `import { command, defineCalibration, defineConfig } from 'calibration-framework';
+export default defineConfig({ calibrations: [defineCalibration({ name: 'gated', algorithms: [],
+  collections: { c: { files: [], collect: command(['sh', '-c', 'echo begun > ${home}/begun; while [ ! -e ${home}/gate ]; do sleep 0.05; done']) } } })] });\n`,
+  );
+  const node = [process.execPath, '--require', join(home, 'old.cjs'), CAF, 'run', 'gated.config.ts', '--output', 'gated'].join(' ');
+  const terminal = spawn('python3', [TERMINAL, '80', '24', '/bin/sh', '-c', `${node} </dev/null >out 2>&1; true`], {
+    cwd: home,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const ended = once(terminal, 'close');
+  await until('the job', () => existsSync(join(home, 'begun')));
+  terminal.stdin.write(`type ${Buffer.from('\x03').toString('hex')}\n`);
+  await until('the wish', () => readFileSync(join(home, 'out'), 'utf8').includes('campaign stopping'));
+  // A second one would end the job at once.
+  writeFileSync(join(home, 'gate'), '');
+  await ended;
+  expect(readFileSync(join(home, 'out'), 'utf8')).toMatch(/campaign completed .*signal=SIGINT jobs_left=0/);
 });
