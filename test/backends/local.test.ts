@@ -49,10 +49,10 @@ describe('the local backend', () => {
 
   describe('how it ends', () => {
     it('ends a job at its time limit, with everything it started', async () => {
-      const job = rig.shell('sleep 1000 & echo $!; wait', { resources: { timeMs: 100 } });
+      const job = rig.shell('sleep 1000 & echo $!; wait', { resources: { timeMs: 1000 } });
       const running = backendWith().submit(job);
       const grandchild = Number(await rig.appears(job, 'stdout'));
-      expect(await running.ended).toMatchObject({ how: 'time-limit', limitMs: 100 });
+      expect(await running.ended).toMatchObject({ how: 'time-limit', limitMs: 1000 });
       expect(runs(grandchild)).toBe(false);
     });
 

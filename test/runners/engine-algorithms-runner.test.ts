@@ -110,10 +110,10 @@ describe('an algorithm as a batch job', () => {
 
   it('ends an execution that takes too long, in the words of caf', async () => {
     threeRuns('await new Promise(() => setInterval(() => {}, 1000));');
-    const story = await bench.run({ using: invocation().runner, env: ENV, executionTimeLimitMs: 300 });
+    const story = await bench.run({ using: invocation().runner, env: ENV, executionTimeLimitMs: 2000 });
     expect(story.outcome.error).toMatchObject({
       code: 'CAF_ALGORITHM_TIMEOUT',
-      message: 'Execution 1 of alg (run 7,2) took longer than its time limit of 300 ms and was ended.',
+      message: 'Execution 1 of alg (run 7,2) took longer than its time limit of 2 s and was ended.',
     });
     expect(callsOf('sbatch')).toHaveLength(1);
   });

@@ -413,10 +413,10 @@ describe('a child that dies', () => {
 
   it('of a hang is ended at the time limit, with what it started', async () => {
     bench.writeAlgorithm(`run: () => { const sleep = spawn('sleep', ['1000']); writeFileSync('pid', String(sleep.pid)); for (;;); }`);
-    const { outcome } = await bench.run({ executionTimeLimitMs: 300, runner: { killGraceMs: 50 } });
+    const { outcome } = await bench.run({ executionTimeLimitMs: 1500, runner: { killGraceMs: 50 } });
     expect(outcome.error).toMatchObject({
       code: 'CAF_ALGORITHM_TIMEOUT',
-      message: 'Execution 0 of alg (2 runs, 7,1 to 7,2) took longer than its time limit of 300 ms and was ended.',
+      message: 'Execution 0 of alg (2 runs, 7,1 to 7,2) took longer than its time limit of 1.5 s and was ended.',
     });
     expect(isAlive(Number(readFileSync(join(bench.directory(), 'pid'), 'utf8')))).toBe(false);
   });

@@ -31,8 +31,9 @@ test('caf status and the lines of caf run tell what waits in the queue or is hel
   await until('one is held', () => jobs()?.engine?.held === 1);
   const { stdout } = await site.run(['status']);
   expect(stdout).toMatch(/functions +running_collector +0 +0\/3 .* 2 queued, 1 held/);
-  slurm.fault(null);
+  // In this order all three begin in one turn, and no query can come in between.
   slurm.become(2, 'PENDING', 'None');
+  slurm.fault(null);
   await site.saw('begin function 0', 'begin function 1', 'begin function 2');
   await until('all run', () => jobs()?.running === 3);
   expect(jobs()).toMatchObject({ queued: 0, engine: { name: 'slurm', queued: 0, held: 0, suspended: 0 } });
