@@ -8,6 +8,7 @@ import { objectPath, objectsOf } from '../payloads/store.ts';
 import { journalPath, translateError } from './journal-open.ts';
 import { openReadable } from './journal-reader.ts';
 import { openDatabase } from './open.ts';
+import { isHalfMade } from './place.ts';
 import { readRefChanges } from './refs.ts';
 import { openRegistry } from './registry.ts';
 import { findDatabaseDirectories } from './scan.ts';
@@ -69,7 +70,8 @@ function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date
     else if (storedAtMs > before) kept.young += 1;
     else dead.push({ sha256, size, storedAt: new Date(storedAtMs).toISOString() });
   }
-  const old = (path: string): boolean => statSync(path).mtimeMs <= before;
+  // What a running caf has put in place meanwhile is not there any more.
+  const old = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY) <= before;
   const leftovers = findLeftovers(results).filter(old);
   const expired = listNames(trashOf(results))
     .map((name) => join(trashOf(results), name))
@@ -143,8 +145,8 @@ function findLeftovers(results: string): readonly string[] {
   const walk = (directory: string, depth: number): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       const { name } = entry;
-      if (!entry.isDirectory() || name.startsWith('.') || [OBJECTS_DIRECTORY, 'collector', 'algorithms'].includes(name)) continue;
-      if (/\.tmp-[0-9a-f]{12}$/.test(name)) beside.push(join(directory, name));
+      if (!entry.isDirectory() || name.startsWith('.') || (depth === 0 && name === OBJECTS_DIRECTORY)) continue;
+      if (isHalfMade(name)) beside.push(join(directory, name));
       else if (depth < 2) walk(join(directory, name), depth + 1);
     }
   };

@@ -5,6 +5,7 @@ import { errorText } from '../domain/errors.ts';
 import { OBJECTS_DIRECTORY } from '../domain/results-directory.ts';
 import { parseVersionFile, VERSION_FILE } from './layout.ts';
 import { openDatabase } from './open.ts';
+import { isHalfMade } from './place.ts';
 import type { DatabaseState } from './state.ts';
 
 /** What the registry knows of a version. */
@@ -23,8 +24,8 @@ export interface VersionRecord {
 
 /** <calibration>/<iteration>/localdb and tags/<name> are three deep at most. */
 const DEPTH = 3;
-/** Directories of jobs and algorithms hold no versions, but may hold a million files. */
-const NOT_ENTERED = new Set([OBJECTS_DIRECTORY, 'collector', 'algorithms', 'trash', 'node_modules']);
+/** By depth: there are no versions in them, but perhaps a million files. Elsewhere these are names that a calibration or a tag may have. */
+const NOT_ENTERED: readonly (readonly string[])[] = [[OBJECTS_DIRECTORY, 'node_modules'], [], ['collector', 'algorithms']];
 
 /** Directories with a VERSION file, sorted. Drafts and what a killed writer left (`*.tmp-*`) are not among them. */
 export function findDatabaseDirectories(results: string): readonly string[] {
@@ -37,7 +38,7 @@ export function findDatabaseDirectories(results: string): readonly string[] {
     if (depth === DEPTH) return;
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       const { name } = entry;
-      if (!entry.isDirectory() || name.startsWith('.') || NOT_ENTERED.has(name) || name.includes('.tmp-')) continue;
+      if (!entry.isDirectory() || name.startsWith('.') || isHalfMade(name) || NOT_ENTERED[depth]?.includes(name) === true) continue;
       walk(join(directory, name), depth + 1);
     }
   };

@@ -1,10 +1,11 @@
 // Garbage collection: what is found, what stays, and that nothing is touched when something cannot be read (condition T41).
-import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { collectGarbage, GRACE_MS } from '../../src/database/gc.ts';
 import { nameVersion } from '../../src/database/names.ts';
 import { publishDatabase } from '../../src/database/publish.ts';
+import { findDatabaseDirectories } from '../../src/database/scan.ts';
 import { verifyDatabase } from '../../src/database/verify.ts';
 import { hasObject, objectPath } from '../../src/payloads/store.ts';
 import { openForTest } from './journal-support.ts';
@@ -47,6 +48,24 @@ describe('garbage collection', () => {
     expect((await collectGarbage(bench.root, { sweep: true, ...LATER })).expired).toEqual([`objects/trash/${day}`]);
     expect(readdirSync(trash)).toEqual([]);
     expect((await verifyDatabase(join(bench.root, 'db'))).ok).toBe(true);
+  });
+
+  it.each(['collector', 'algorithms', 'trash', 'pass.tmp-1'])('keeps what a calibration called %s needs', async (name) => {
+    const bench = await store();
+    const { directory } = await publishDatabase(bench.input([['A', 'named', '0,0,-1,-1']]), {
+      directory: join(bench.root, name, '0', 'localdb'),
+      objects: bench.objects,
+    });
+    expect(findDatabaseDirectories(bench.root)).toContain(directory);
+    const { dead, kept } = await collectGarbage(bench.root, { sweep: true, ...LATER });
+    expect([dead.length, kept.referenced, stored(bench, 'named')]).toEqual([1, 2, true]);
+  });
+
+  it('does not stumble over what is put in place while it looks', async () => {
+    const bench = await store();
+    // Listed, and not there when it is looked at.
+    symlinkSync('gone', join(bench.objects, 'tmp-0123456789abcdef'));
+    expect((await collectGarbage(bench.root, { sweep: false, ...LATER })).leftovers).toEqual([]);
   });
 
   it('keeps what databases elsewhere need that have a name, and what an interrupted campaign has queued', async () => {
