@@ -34,7 +34,7 @@ export const keyToRun = (value: number): Run => [Math.floor(value / RUNS_PER_EXP
 
 /**
  * Both ends of an interval as keys, inclusive. An end at the last run of the domain is the open end: they hold the same runs,
- * and so no cut can ever lie between that run and the end of its experiment.
+ * and so no cut can ever lie between that run and the end of its experiment, nor between the last experiment and for ever.
  */
 export const iovToKeys = (iov: Iov): KeyRange => [loKey(iov), hiKey(iov)];
 
@@ -42,7 +42,11 @@ export const iovToKeys = (iov: Iov): KeyRange => [loKey(iov), hiKey(iov)];
 export const loKey = (iov: Iov): number => key(iov[0], iov[1]);
 
 /** The upper end alone. */
-export const hiKey = (iov: Iov): number => (iov[2] === -1 ? FOREVER : key(iov[2], iov[3] === -1 || iov[3] >= MAX_RUN ? ALL_RUNS : iov[3]));
+export const hiKey = ([, , experiment, run]: Iov): number => {
+  if (experiment === -1) return FOREVER;
+  if (run !== -1 && run < MAX_RUN) return key(experiment, run);
+  return experiment >= MAX_EXPERIMENT ? FOREVER : key(experiment, ALL_RUNS);
+};
 
 export function keysToIov(lo: number, hi: number): Iov {
   const [expLow, runLow] = keyToRun(lo);

@@ -53,6 +53,15 @@ describe('lookup in a chain', () => {
     chain.close();
   });
 
+  it('knows nothing above the last experiment: what ends there is open, and the chain can be flattened', async () => {
+    const bench = new Bench();
+    await bench.publish('top', [['A', 't', '3,0,1048575,-1']]);
+    await bench.publish('base', [['A', 'b', '0,0,-1,-1']]);
+    expect(bench.view(['top', 'base'], ['t', 'b'])).toEqual(['A 0,0,2,-1 b base', 'A 3,0,-1,-1 t top']);
+    const flat = await flattenChain(bench.lock('top', 'base'), { directory: join(bench.root, 'flat') });
+    expect(flat.entries).toBe(2);
+  });
+
   it('goes through previous, ancestors, user and base in order (T25)', async () => {
     const bench = new Bench();
     await bench.publish('prev', [['A', 'prev', '3,0,-1,-1']]);
