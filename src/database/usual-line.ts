@@ -17,7 +17,13 @@ const MINUS = 0x2d;
 const NEWLINE = 0x0a;
 const REVISION = /^[A-Za-z0-9]{1,64}$/;
 
-/** A reader for one text. It gives null for every line that is anything else, good or bad; what it gives is overwritten by the next call. */
+/** Prefix, name and revision; beyond that there is another line. */
+const LONGEST = 300;
+
+/**
+ * A reader for one text, asked from its beginning to its end. It gives null for every line that is anything else, good or bad; what it gives is
+ * overwritten by the next call.
+ */
 export function createUsualLineReader(text: string): (at: number) => UsualLine | null {
   const line: { -readonly [Key in keyof UsualLine]: UsualLine[Key] } = { name: '', revision: '', iov: [0, 0, 0, 0], end: 0 };
   const names = createWords(isPayloadName);
@@ -42,12 +48,22 @@ export function createUsualLineReader(text: string): (at: number) => UsualLine |
     return wholeNumber(after) === 1 ? -1 : -2;
   };
 
+  /** The first space at or behind the beginning of a line. Remembered: a text with tabs has none, which is not found out anew for each line. */
+  let space = -1;
+  const spaceFrom = (at: number): number => {
+    if (space < at) {
+      const found = text.indexOf(' ', at);
+      space = found === -1 ? Number.POSITIVE_INFINITY : found;
+    }
+    return space;
+  };
+
   return (at) => {
     if (!text.startsWith(PREFIX, at)) return null;
-    const nameEnd = text.indexOf(' ', at);
-    const revisionEnd = nameEnd === -1 ? -1 : text.indexOf(' ', nameEnd + 1);
-    // Beyond the longest name and revision there is another line.
-    if (revisionEnd === -1 || revisionEnd - at > 300) return null;
+    const nameEnd = spaceFrom(at);
+    if (nameEnd - at > LONGEST) return null;
+    const revisionEnd = text.indexOf(' ', nameEnd + 1);
+    if (revisionEnd === -1 || revisionEnd - at > LONGEST) return null;
     const name = names(text.slice(at + PREFIX.length, nameEnd));
     const revision = revisions(text.slice(nameEnd + 1, revisionEnd));
     if (name === null || revision === null || text.charCodeAt(revisionEnd) !== SPACE) return null;
