@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { CafError, type Problem } from '../domain/errors.ts';
 import { checkIov, formatIov, type Iov, iovToKeys } from '../domain/iov.ts';
 import type { ChainLock } from '../worker/contract.ts';
-import { type MaterialSegment, type OpenChain, openChain } from './chain.ts';
+import { type MaterialSegment, openChain } from './chain.ts';
 import { checkNote, type EditOptions, type EditReport, publishEdit, type Source } from './edit.ts';
 import { commonAncestor, createLineage } from './lineage.ts';
 import { type Conflict, type Decision, type Dispute, mergeViews } from './merge.ts';
 import { findDatabase } from './open.ts';
+import { createWinners, type Winners } from './segment-winners.ts';
 
 export const MERGE_STRATEGIES = ['fail', 'ours', 'theirs', 'newest'] as const;
 export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
@@ -53,12 +54,13 @@ export async function mergeDatabases(request: MergeRequest, options: EditOptions
   const chain = openChain({ v: 1, databases: sources.map(({ member }) => member) });
   try {
     let first = 0;
+    const winners = createWinners(chain);
     const [our = [], their = [], common = []] = all.map((lock) => {
       const segments = materialiseFrom(lock, first);
       first += lock.databases.length;
-      return segments;
+      return request.strategy === 'newest' ? segments.flatMap(winners.split) : segments;
     });
-    const judge = createJudge(chain, request);
+    const judge = createJudge(winners.timeOf, request);
     const { segments, conflicts } = mergeViews(common, our, their, judge.decide);
     judge.checkUnused();
     if (conflicts.length > 0 && options.dryRun !== true) throw conflictError(conflicts, request);
@@ -97,7 +99,7 @@ function materialiseFrom(lock: ChainLock, first: number): readonly MaterialSegme
 const onlyOnce = (sources: readonly Source[]): readonly Source[] =>
   sources.filter(({ member }, at) => sources.findIndex((other) => other.member.versionId === member.versionId) === at);
 
-function createJudge(chain: OpenChain, { strategy, resolutions }: MergeRequest) {
+function createJudge(timeOf: Winners['timeOf'], { strategy, resolutions }: MergeRequest) {
   let decided = 0;
   const used = new Set<Resolution>();
   const decide = (dispute: Dispute<MaterialSegment>): Decision => {
@@ -106,7 +108,7 @@ function createJudge(chain: OpenChain, { strategy, resolutions }: MergeRequest) 
       return name === dispute.name && lo <= dispute.lo && dispute.hi <= hi;
     });
     if (resolution !== undefined) used.add(resolution);
-    const decision = resolution?.take ?? (strategy === 'fail' ? null : strategy === 'newest' ? newer(chain, dispute) : strategy);
+    const decision = resolution?.take ?? (strategy === 'fail' ? null : strategy === 'newest' ? newer(timeOf, dispute) : strategy);
     if (decision !== null) decided += 1;
     return decision;
   };
@@ -122,13 +124,7 @@ function createJudge(chain: OpenChain, { strategy, resolutions }: MergeRequest) 
 }
 
 /** By the time of the entry that wins there. An absent payload has no time: that, and equal times, decide nothing. */
-function newer(chain: OpenChain, { ours, theirs }: Dispute<MaterialSegment>): Decision {
-  const timeOf = (segment: MaterialSegment | null): string | null => {
-    if (segment === null) return null;
-    const database = chain.database(segment.member);
-    const entry = database.entries(segment.name).find(({ seq }) => seq === segment.seq);
-    return entry === undefined ? null : (database.transactions()[entry.transaction]?.at ?? null);
-  };
+function newer(timeOf: Winners['timeOf'], { ours, theirs }: Dispute<MaterialSegment>): Decision {
   const [a, b] = [timeOf(ours), timeOf(theirs)];
   if (a === null || b === null || a === b) return null;
   return a > b ? 'ours' : 'theirs';

@@ -195,6 +195,25 @@ describe('merging databases', () => {
     expect(await merged('newest', 'm3')).toEqual(await merged('theirs', 'm4'));
   });
 
+  it('takes for the newest what was committed last for these runs, also where neighbours carry the same payload', async () => {
+    const bench = new Bench();
+    const day = (number: number) => transaction({ at: `2026-01-0${number}T00:00:00.000Z` });
+    const publish = (label: string, rows: readonly Row[], days: readonly number[]) => {
+      const input = bench.input(rows, { transactions: days.map(day) });
+      const entries = input.entries.map((entry, index) => ({ ...entry, transaction: index }));
+      return publishDatabase({ ...input, entries }, { directory: join(bench.root, label), objects: bench.objects });
+    };
+    const rows: readonly Row[] = [
+      ['A', 'x', '1,0,1,4'],
+      ['A', 'x', '1,5,1,9'],
+    ];
+    const ours = await publish('ours', rows, [1, 5]);
+    const theirs = await publish('theirs', [['A', 'y', '1,0,1,9']], [3]);
+    const request = { ours: ours.directory, theirs: theirs.directory, base: 'none', strategy: 'newest' as const, resolutions: [] };
+    const { published } = await mergeDatabases(request, { ...EDIT, directory: join(bench.root, 'merged') });
+    expect(view(published!.directory, ['x', 'y'])).toEqual(['A 1,0,1,4 y', 'A 1,5,1,9 x']);
+  });
+
   it('keeps who made what, the parents, and the note', async () => {
     const { bench, request, directory } = await t37();
     await mergeDatabases({ ...request, strategy: 'theirs' }, { ...EDIT, directory });
