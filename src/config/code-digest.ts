@@ -18,7 +18,10 @@ export interface CodeDigest {
   readonly collectors: string;
   /** Of everything: what collectors use is a part of it. */
   readonly algorithms: string;
-  /** Every file that was looked at, absolute path -> SHA-256: while they are equal, so are the digests. */
+  /**
+   * Every file that was looked at, absolute path -> SHA-256, and where links lead; of the config and of the file that defines the calibration
+   * also this. While they are equal, so are the digests.
+   */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -55,7 +58,10 @@ export function createCodeReader({ configPath, modules }: CodeReaderOptions): Co
         calibration.algorithms.flatMap(({ run, setup, findBoundaries }) => [run, setup, findBoundaries]),
         configPath,
       );
-      const known = reuse(calibration.source, [...forCollectors, ...forAlgorithms], recorded, files);
+      const roles = rolesOf(configPath, calibration.source);
+      const known = reuse([configPath, ...local, ...roles.keys(), ...forCollectors, ...forAlgorithms], recorded, (path) =>
+        [files.state(path), ...(roles.get(path) ?? [])].join(' '),
+      );
       if (known !== null) return known;
       const whole = new Reach(files, configPath, everything);
       whole.start(calibration.source, 'whole');
@@ -63,22 +69,25 @@ export function createCodeReader({ configPath, modules }: CodeReaderOptions): Co
       const collectors = new Reach(files, configPath, everything);
       collectors.start(calibration.source, 'collectors');
       for (const path of forCollectors) collectors.addFile(path);
-      return { collectors: collectors.digest(), algorithms: whole.digest(), files: whole.touched() };
+      const touched = Object.entries(whole.touched()).map(([path, state]) => [path, [state, ...(roles.get(path) ?? [])].join(' ')]);
+      return { collectors: collectors.digest(), algorithms: whole.digest(), files: Object.fromEntries(touched) };
     },
   };
 }
 
-function reuse(
-  source: SourceLocation | null,
-  programs: readonly string[],
-  recorded: Fingerprint | null,
-  files: FileCache,
-): CodeDigest | null {
+/** The same files mean something else where another of them is the config, or another definition in one of them is chosen. */
+function rolesOf(configPath: string, source: SourceLocation | null): ReadonlyMap<string, readonly string[]> {
+  const roles = new Map([[configPath, ['config']]]);
+  if (source !== null) roles.set(source.file, [...(roles.get(source.file) ?? []), `from ${source.line}:${source.column}`]);
+  return roles;
+}
+
+/** `paths`: what counts for certain; when one of them is new, another module was loaded or a program added. */
+function reuse(paths: readonly string[], recorded: Fingerprint | null, stateOf: (path: string) => string): CodeDigest | null {
   const [collectors, algorithms] = [recorded?.collectors.code, recorded?.algorithms.code];
-  if (recorded === null || collectors === undefined || algorithms === undefined || source === null) return null;
-  // A calibration that moved to another file, or has a new program, is looked at again.
-  if (![source.file, ...programs].every((path) => path in recorded.code || isInPackage(path))) return null;
-  const isEqual = Object.entries(recorded.code).every(([path, digest]) => files.hash(path) === digest);
+  if (recorded === null || collectors === undefined || algorithms === undefined) return null;
+  if (!paths.every((path) => path in recorded.code || isInPackage(path))) return null;
+  const isEqual = Object.entries(recorded.code).every(([path, state]) => stateOf(path) === state);
   return isEqual ? { collectors, algorithms, files: recorded.code } : null;
 }
 

@@ -1,12 +1,13 @@
 // The files code lies in: each is read, hashed and parsed at most once.
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
 import { dirname, relative, sep } from 'node:path';
+import { MISSING_FILE } from '../plan/fingerprint.ts';
 import type { Effects } from './code-effects.ts';
 import { type ImportTarget, isInPackage, resolveImport } from './code-packages.ts';
 import { type CodeModule, readPieces } from './code-pieces.ts';
 
-export const MISSING_FILE = 'missing';
+export { MISSING_FILE };
 
 /** SHA-256 of each file as hex; MISSING_FILE for one that is not there. */
 export const hashFiles = (paths: Iterable<string>): Readonly<Record<string, string>> =>
@@ -15,6 +16,7 @@ export const hashFiles = (paths: Iterable<string>): Readonly<Record<string, stri
 export class FileCache {
   readonly #base: string;
   readonly #hashes = new Map<string, string>();
+  readonly #states = new Map<string, string>();
   readonly #modules = new Map<string, CodeModule | null>();
   readonly #targets = new Map<string, ImportTarget>();
 
@@ -29,6 +31,15 @@ export class FileCache {
 
   hash(path: string): string {
     return remember(this.#hashes, path, () => hashFile(path));
+  }
+
+  /** Its hash, and where it lies when the path leads there through links: an exchanged link is a change, whatever the content. */
+  state(path: string): string {
+    return remember(this.#states, path, () => {
+      const hash = this.hash(path);
+      const place = hash === MISSING_FILE ? path : realpathSync(path);
+      return place === path ? hash : `${hash} at ${place}`;
+    });
   }
 
   /** Null for what is no ES module, and for what lies in a package. */

@@ -184,7 +184,6 @@ const isLocal = (specifier: string): boolean => /^(?:\.{1,2}\/|\/|file:|#)/.test
 // ------------------------------------------------------------------------------------------------------------ one piece
 
 const DECLARATIONS = new Set(['FunctionDeclaration', 'ClassDeclaration', 'VariableDeclaration', 'EmptyStatement']);
-const NO_EFFECTS: Effects = { acts: false, calls: [] };
 const ACTS: Effects = { acts: true, calls: [] };
 const POSITIONS = new Set(['type', 'start', 'end', 'raw']);
 /** Nodes in `blanks` count as not there. */
@@ -200,8 +199,6 @@ function readPiece(
   const isExpression = root.type.endsWith('Expression') || root.type === 'Identifier' || root.type === 'Literal';
   const isStatement = !DECLARATIONS.has(root.type) && !isExpression;
   let isOpaque = false;
-  // It lists all calibrations: editing one would redo all the others.
-  const isDefaultConfig = declares.includes(DEFAULT) && root.type === 'CallExpression' && nameOf(root.callee) === 'defineConfig';
 
   // A stack of its own: a long sum of strings is a deep tree.
   const stack: (Node | string)[] = [root];
@@ -234,7 +231,7 @@ function readPiece(
     parts.push(')');
     stack.push(...parts.reverse());
   }
-  const effects = isDefaultConfig ? NO_EFFECTS : isStatement ? ACTS : effectsOf(root, isOwn);
+  const effects = isStatement ? ACTS : effectsOf(root, isOwn);
   return { declares, mentions, effects, isOpaque, assets, digest: hash.digest('hex') };
 }
 
@@ -271,13 +268,16 @@ function assetOf(node: Node): string | null {
 
 // ------------------------------------------------------------------------------------------------------- one definition
 
+/** What ends a line in JavaScript, also within a comment: text that was copied from elsewhere may hold the last two. */
+const LINE_END = /\r\n|[\n\r\u2028\u2029]/g;
+
 /** From line and column as V8 counts them, both from 1. */
 function offsetOf(source: string, { line, column }: SourceLocation): number {
   let start = 0;
   for (let passed = 1; passed < line; passed++) {
-    const end = source.indexOf('\n', start);
-    if (end === -1) return source.length;
-    start = end + 1;
+    LINE_END.lastIndex = start;
+    if (!LINE_END.test(source)) return source.length;
+    start = LINE_END.lastIndex;
   }
   return start + column - 1;
 }

@@ -17,7 +17,8 @@ export class Reach {
   readonly #others = new Set<string>();
   /** Names as they lead from file to file: exchanging two imports changes no statement, but what they do. */
   readonly #links = new Set<string>();
-  readonly #manifests = new Set<string>();
+  /** What decided where imports lead. */
+  readonly #via = new Set<string>();
   /** The statement of the definition is replaced by the definition without its data. */
   #replaced: CodePiece | null = null;
   #isEverything = false;
@@ -57,9 +58,9 @@ export class Reach {
 
   /** What is used comes before what is only loaded: a reason for redoing names the first that changed. */
   touched(): Readonly<Record<string, string>> {
-    const paths = [...this.#pieces.keys(), ...this.#others, ...this.#manifests, ...this.#entered];
+    const paths = [...this.#pieces.keys(), ...this.#others, ...this.#entered, ...this.#via];
     const shared = this.#isShared() ? this.#everything().touched() : {};
-    return { ...Object.fromEntries(paths.map((path) => [path, this.#files.hash(path)])), ...shared };
+    return { ...Object.fromEntries(paths.map((path) => [path, this.#files.state(path)])), ...shared };
   }
 
   #isShared(): boolean {
@@ -100,7 +101,7 @@ export class Reach {
       for (const piece of module.pieces) if (this.#files.acts(next, piece.effects)) this.#addPiece(next, piece);
       for (const specifier of module.loadsForEffects) this.#link(next, specifier, specifier);
       for (const specifier of module.loads) {
-        const target = this.#files.resolve(specifier, next);
+        const target = this.#resolve(specifier, next);
         if (target.kind === 'file') open.push(target.path);
         if (target.kind === 'unknown') this.#isEverything = true;
       }
@@ -141,13 +142,16 @@ export class Reach {
   }
 
   #link(path: string, name: string, specifier: string): ImportTarget {
-    const target = this.#files.resolve(specifier, path);
-    if (target.kind === 'package') {
-      this.#links.add(`package ${target.name}@${target.version}`);
-      if (target.manifest !== null) this.#manifests.add(target.manifest);
-    }
+    const target = this.#resolve(specifier, path);
+    if (target.kind === 'package') this.#links.add(`package ${target.name}@${target.version}`);
     const shown = target.kind === 'file' ? this.#files.show(target.path) : specifier;
     this.#links.add(`link ${this.#files.show(path)} ${name} ${shown}`);
+    return target;
+  }
+
+  #resolve(specifier: string, importer: string): ImportTarget {
+    const target = this.#files.resolve(specifier, importer);
+    for (const path of target.via) this.#via.add(path);
     return target;
   }
 
@@ -179,7 +183,7 @@ export class Reach {
       return;
     }
     // Perhaps passed on with `export *`: each of those modules may have it.
-    const candidates = module.passesOn.filter((specifier) => this.#mayExport(this.#files.resolve(specifier, path), name));
+    const candidates = module.passesOn.filter((specifier) => this.#mayExport(this.#resolve(specifier, path), name));
     if (candidates.length === 0) this.#addWhole(path);
     for (const specifier of candidates) this.#follow(path, name, { from: specifier, name });
   }

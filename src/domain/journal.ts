@@ -15,7 +15,7 @@ export interface Fingerprint {
   /** name -> digest, for instance `files:random`, `options:random`, `code`, `databases`, `iov`. */
   readonly collectors: Readonly<Record<string, string>>;
   readonly algorithms: Readonly<Record<string, string>>;
-  /** Local files of code, absolute path -> sha256, to name the file that changed. */
+  /** Local files of code, absolute path -> sha256 and what else counts of it (config/code-digest.ts), to name the file that changed. */
   readonly code: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,6 @@
 // Compares two fingerprints of a calibration: what must be done again, and why, in words.
 import type { Fingerprint } from '../domain/journal.ts';
-import { DIGEST_PREFIX } from './fingerprint.ts';
+import { DIGEST_PREFIX, MISSING_FILE } from './fingerprint.ts';
 
 /** How far the calibration had come under the old fingerprint. */
 export interface Past {
@@ -171,8 +171,8 @@ function describeFiles(old = '', now = ''): string {
 
 function describeCode(old: Parts, now: Parts, base: string | null): string {
   const shown = (path: string) => (base !== null && path.startsWith(`${base}/`) ? path.slice(base.length + 1) : path);
-  const changed = Object.keys(now).filter((path) => old[path] !== now[path]);
-  const gone = Object.keys(old).filter((path) => !(path in now));
+  const changed = Object.keys(now).filter((path) => (old[path] ?? MISSING_FILE) !== now[path]);
+  const gone = Object.keys(old).filter((path) => !(path in now) && old[path] !== MISSING_FILE);
   const [first] = [...changed.filter((path) => path in old), ...changed, ...gone];
   const count = changed.length + gone.length;
   if (first === undefined) return 'code changed';

@@ -58,6 +58,8 @@ export interface FingerprintInput {
 /** Longer values are kept as digests: a change of them is seen, but not shown. */
 const READABLE_LENGTH = 160;
 export const DIGEST_PREFIX = 'digest ';
+/** Of a file of code that is not there: a nearer package, for instance, that would be found first. */
+export const MISSING_FILE = 'missing';
 
 export function buildFingerprint(input: FingerprintInput): Fingerprint {
   const { calibration, digest } = input;

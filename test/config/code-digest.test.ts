@@ -269,6 +269,14 @@ export function given(n, act) { return act(n); }
     { declaration: 'export const size = given(41, add);', redoes: 'all' },
     { declaration: 'let count = 0;\nconst bump = (n) => { count += n; };\nexport const size = bump(41);', redoes: 'all' },
     { declaration: 'const sum = (n) => { let total = 0; total += n; return total; };\nexport const size = sum(41);', redoes: 'nothing' },
+    { declaration: 'const fill = () => { let last; [last, table.x] = [1, 41]; };\nexport const size = fill();', redoes: 'all' },
+    { declaration: 'const fill = () => { for (table.x of [41]); };\nexport const size = fill();', redoes: 'all' },
+    { declaration: 'const tools = { put: (n) => { table.x = n; } };\nexport const sizes = [41].map(tools.put);', redoes: 'all' },
+    { declaration: 'const put = () => (n) => { table.x = n; };\nexport const sizes = [41].map(put());', redoes: 'all' },
+    { declaration: 'export const size = Array.prototype.push.call(table, 41);', redoes: 'all' },
+    { declaration: 'const list = () => { const all = []; all.push(41); return all; };\nexport const size = list();', redoes: 'nothing' },
+    { declaration: 'const list = () => { const all = table; all.push(41); return all; };\nexport const size = list();', redoes: 'all' },
+    { declaration: 'const list = () => { const all = [add(41)]; all.push(1); return all; };\nexport const size = list();', redoes: 'all' },
     {
       declaration: 'const f = (n) => (n > 0 ? g(n - 1) : add(n));\nconst g = (n) => f(n);\nexport const size = g(41);',
       redoes: 'all',
@@ -276,6 +284,47 @@ export function given(n, act) { return act(n); }
   ])('$declaration: editing it redoes $redoes', ({ declaration, redoes }) => {
     expect(edit(files(declaration), 'caf.config.ts', '41', '42')).toBe(redoes);
   });
+});
+
+describe('a default config that changes its calibrations', () => {
+  const files = (line: string, calibrations: string) => ({
+    'caf.config.ts': `import { defineCalibration, defineConfig } from 'calibration-framework';
+
+const gain = defineCalibration({ name: 'gain', collections: {}, algorithms: [{ name: 'x', run: () => 1 }] });
+${line}
+export default defineConfig({ backend: { kind: 'local', slots: 31 }, calibrations: ${calibrations} });
+`,
+  });
+
+  test.each([
+    { line: '', calibrations: '[Object.assign(gain, { algorithms: [41] })]' },
+    { line: '', calibrations: '[gain].map((one) => { one.algorithms.push(41); return one; })' },
+    { line: 'const tuned = (one) => { one.algorithms = [41]; return one; };', calibrations: '[tuned(gain)]' },
+    { line: 'const tuned = (one) => { one.algorithms = [41]; return one; };', calibrations: '[gain].map(tuned)' },
+  ])('counts with $line $calibrations', ({ line, calibrations }) => {
+    expect(edit(files(line, calibrations), 'caf.config.ts', '41', '42')).toBe('all');
+  });
+
+  test('does not count when it only lists them, also through a function that makes the list', () => {
+    const make = 'const make = () => { const all = []; for (const one of [gain]) all.push(one); return all; };';
+    expect(edit(files(make, 'make()'), 'caf.config.ts', '31', '32')).toBe('nothing');
+  });
+});
+
+test('lines count as V8 counts them, where text was copied from elsewhere', () => {
+  const files = {
+    'caf.config.ts': `import { defineCalibration } from 'calibration-framework';
+// From the manual:\u2028// windows of two deviations.
+
+export const a = defineCalibration({ name: 'a', collections: {}, algorithms: [{ name: 'x', run: () => 1 }] });
+export const gain = defineCalibration({ name: 'gain', collections: {}, algorithms: [{ name: 'x', run: () => 41 }] });
+`,
+  };
+  const find = () => {
+    const { source, ...gain } = calibrationIn('caf.config.ts', 1);
+    return { ...gain, source: { ...source!, line: source!.line + 1 } };
+  };
+  expect(edit(files, 'caf.config.ts', '41', '42', find)).toBe('algorithms');
 });
 
 describe('a calibration in a file of its own', () => {
@@ -552,7 +601,8 @@ describe('files', () => {
         .map((path) => join(root, path))
         .sort(),
     );
-    expect(files).toEqual(hashFiles(Object.keys(files)));
+    const hashes = Object.entries(files).map(([path, state]) => [path, state.split(' ')[0]]);
+    expect(Object.fromEntries(hashes)).toEqual(hashFiles(Object.keys(files)));
     expect(hashFiles([join(root, 'absent.ts')])).toEqual({ [join(root, 'absent.ts')]: MISSING_FILE });
   });
 
@@ -567,6 +617,93 @@ describe('files', () => {
     expect(reader().of(calibrationIn('caf.config.ts'), recorded)).toMatchObject({ collectors: 'then', algorithms: 'then, too' });
     write({ 'lib/tables.ts': 'export const look = 1;' });
     expect(reader().of(calibrationIn('caf.config.ts'), recorded).collectors).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  describe('that are all as recorded do not count as unchanged', () => {
+    const files = (importLine: string, use: string) => ({
+      'caf.config.ts': `import { defineCalibration } from 'calibration-framework';
+${importLine}
+
+export const gain = defineCalibration({ name: 'gain', collections: {}, algorithms: [{ name: 'x', run: () => ${use} }] });
+`,
+    });
+    const effectOfNextTime = (before: CodeDigest, find = () => calibrationIn('caf.config.ts'), config = 'caf.config.ts') => {
+      const reader = createCodeReader({ configPath: join(root, config), modules: [join(root, config)] });
+      return effectOf(before, reader.of(find(), fingerprintOf(before)));
+    };
+
+    test('when a link leads to another directory', () => {
+      write({ 'v1/fit.ts': 'export const fit = () => 1;', 'v2/fit.ts': 'export const fit = () => 2;' });
+      symlinkSync('v1', join(root, 'current'));
+      const before = digestsOf(files("import { fit } from './current/fit.ts';", 'fit()'), () => calibrationIn('caf.config.ts'));
+      expect(effectOfNextTime(before)).toBe('nothing');
+      rmSync(join(root, 'current'));
+      symlinkSync('v2', join(root, 'current'));
+      expect(effectOfNextTime(before)).toBe('algorithms');
+    });
+
+    test('when a link leads to a copy beside another helper', () => {
+      for (const [version, number] of Object.entries({ v1: 1, v2: 2 }))
+        write({ [`${version}/fit.ts`]: "export { n } from './n.ts';", [`${version}/n.ts`]: `export const n = ${number};` });
+      symlinkSync('v1', join(root, 'current'));
+      const before = digestsOf(files("import { n } from './current/fit.ts';", 'n'), () => calibrationIn('caf.config.ts'));
+      rmSync(join(root, 'current'));
+      symlinkSync('v2', join(root, 'current'));
+      expect(effectOfNextTime(before)).toBe('algorithms');
+    });
+
+    test('when the link of a package leads to another version', () => {
+      for (const version of [1, 2])
+        write({ [`store/node_modules/solver@${version}/package.json`]: `{ "name": "solver", "version": "${version}.0.0" }` });
+      mkdirSync(join(root, 'node_modules'));
+      const link = join(root, 'node_modules/solver');
+      symlinkSync('../store/node_modules/solver@1', link);
+      const before = digestsOf(files("import { solve } from 'solver';", 'solve()'), () => calibrationIn('caf.config.ts'));
+      rmSync(link);
+      symlinkSync('../store/node_modules/solver@2', link);
+      expect(effectOfNextTime(before)).toBe('algorithms');
+    });
+
+    test('when another version of a package is installed nearer', () => {
+      write({ 'node_modules/solver/package.json': '{ "name": "solver", "version": "1.0.0" }' });
+      write({ 'lib/fit.ts': "import { solve } from 'solver';\nexport const fit = () => solve();" });
+      const before = digestsOf(files("import { fit } from './lib/fit.ts';", 'fit()'), () => calibrationIn('caf.config.ts'));
+      expect(effectOfNextTime(before)).toBe('nothing');
+      write({ 'lib/node_modules/solver/package.json': '{ "name": "solver", "version": "2.0.0" }' });
+      expect(effectOfNextTime(before)).toBe('algorithms');
+    });
+
+    test('when package.json says that a name stands for another file', () => {
+      write({ 'package.json': '{ "imports": { "#fit": "./v1.js" } }', 'v1.js': 'export const fit = 1;' });
+      const before = digestsOf(files("import { fit } from '#fit';", 'fit'), () => calibrationIn('caf.config.ts'));
+      // Node remembers each package.json for the life of a process: here only the file that decides can be compared.
+      expect(before.files).toHaveProperty(
+        [join(root, 'package.json')],
+        hashFiles([join(root, 'package.json')])[join(root, 'package.json')],
+      );
+    });
+
+    test('when another of two definitions in one file is chosen', () => {
+      const two = `import { defineCalibration } from 'calibration-framework';
+
+const [quick, full] = [defineCalibration({ name: 'gain', algorithms: [{ run: () => 1 }] }), defineCalibration({ name: 'gain', algorithms: [{ run: () => 2 }] })];
+`;
+      const before = digestsOf({ 'caf.config.ts': two }, () => calibrationIn('caf.config.ts'));
+      expect(effectOfNextTime(before)).toBe('nothing');
+      expect(effectOfNextTime(before, () => calibrationIn('caf.config.ts', 1))).toBe('algorithms');
+    });
+
+    test('when another of two configs is run', () => {
+      const before = digestsOf(
+        {
+          'gain.ts': files('export const scale = { factor: 1 };', 'scale.factor')['caf.config.ts'],
+          'b.config.ts': "import { scale } from './gain.ts';\nexport default 1;",
+          'caf.config.ts': "import { scale } from './gain.ts';\nimport './b.config.ts';\nscale.factor = 2;",
+        },
+        () => calibrationIn('gain.ts'),
+      );
+      expect(effectOfNextTime(before, () => calibrationIn('gain.ts'), 'b.config.ts')).toBe('all');
+    });
   });
 
   test('a copy of the whole tree has the same digests', () => {
