@@ -1,5 +1,5 @@
 // The journal's one writer: entries are appended, share a commit per turn of the event loop, and are guarded by the lease.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CafError } from '../domain/errors.ts';
 import type { ProcessIdentity } from '../domain/job.ts';
@@ -82,6 +82,23 @@ function nameTheLocker(error: unknown, directory: string, now: Date): unknown {
   return owner === null ? error : lockedError(directory, owner, now);
 }
 
+/** What is written into a file that has left its place, nobody would find: the next caf would begin anew, beside jobs that still run. */
+function requirePlace(directory: string, path: string): void {
+  if (!isGone(path)) return;
+  throw new CafError('CAF_RESULTS_UNWRITABLE', `${directory} was removed or renamed while caf worked on it: there is no ${path}`, {
+    hint: 'Bring the directory back to its place, and run again: it continues from what was recorded.',
+  });
+}
+
+function isGone(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // Whatever else is wrong with the file system, the commit itself will meet it.
+    return false;
+  }
+}
+
 type Settled = Required<Pick<JournalOptions, 'now' | 'env'>> & JournalOptions;
 
 function createJournal(db: Sqlite, lease: Lease, isNetwork: boolean, directory: string, { now, env, onFailure }: Settled): Journal {
@@ -140,6 +157,7 @@ function createJournal(db: Sqlite, lease: Lease, isNetwork: boolean, directory: 
     guarded(() => {
       if (!isOpen) return;
       lease.check();
+      requirePlace(directory, path);
       end.run();
       isOpen = false;
       publisher?.changed();

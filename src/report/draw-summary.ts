@@ -120,7 +120,9 @@ function hintsFor(row: Row): string[] {
     const where = `in collection '${collection}' of '${row.name}'`;
     if (outcome.cause === 'out-of-memory') hints.add(`give job ${job} more memory: resources.memory ${where}`);
     if (outcome.cause === 'time-limit') hints.add(`give job ${job} more time: resources.time ${where}`);
-    if (outcome.cause === 'not-started') hints.add(`check that the program ${where} exists and may be executed`);
+    // Other things can keep a job from starting, functions too.
+    if (outcome.cause === 'not-started' && outcome.detail.includes('the program'))
+      hints.add(`check that the program ${where} exists and may be executed`);
     if (hints.size >= 3) break;
   }
   const own = row.error?.hint;

@@ -1,7 +1,7 @@
 // Kills, damage, foreign files, full disks, directories one may not write to.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -127,6 +127,24 @@ describe('a caf.db that cannot be used is recognised before use, by writers and 
     writeFileSync(path, file);
     const error = cafErrorOf(() => openForTest(directory));
     expect([error.code, error.message]).toEqual(['CAF_JOURNAL_DAMAGED', expect.stringContaining(`${path} is damaged`)]);
+  });
+
+  test('a directory that leaves its place ends its writer; what was committed before is there when it is back', () => {
+    const directory = temporaryDirectory();
+    const journal = openForTest(directory);
+    for (const entry of entriesUpTo('calibration.planned')) journal.append(entry);
+    journal.commit();
+    renameSync(directory, `${directory}-away`);
+    journal.append(ENTRIES['iteration.started']);
+    const error = cafErrorOf(() => journal.commit());
+    expect([error.code, error.message]).toEqual(['CAF_RESULTS_UNWRITABLE', expect.stringContaining(`${directory} was removed or renamed`)]);
+    expect(cafErrorOf(() => journal.append(ENTRIES['iteration.started']))).toBe(error);
+    journal.close();
+    expect(existsSync(directory)).toBe(false);
+    renameSync(`${directory}-away`, directory);
+    const found = openForTest(directory);
+    expect(found.calibrations()).toHaveLength(1);
+    found.close();
   });
 
   test('a directory with results but without caf.db is refused by the writer, unknown to the reader', () => {

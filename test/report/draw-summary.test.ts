@@ -207,3 +207,25 @@ test('the database that is proposed has payloads, and its path can be typed', ()
   ]);
   expect(screen(drawSummary(board, options({ output: 'my results' })))).toContain("  caf db show 'my results/t0/localdb'   its payloads\n");
 });
+
+test('to look at the program is advised only where a program could not be started', () => {
+  const failure = (detail: string) =>
+    drawSummary(
+      foldAll([
+        at(0, plan('t0')),
+        ...begin('t0', 1).map((event) => at(1, event)),
+        at(2, jobFinished('t0', 0, { state: 'failed', cause: 'not-started', detail })),
+        at(3, {
+          type: 'calibration.failed',
+          calibration: 't0',
+          state: 'failed',
+          error: { code: 'CAF_JOB_FAILED', message: 'x' },
+          seconds: 1,
+        }),
+        at(3, ended('failed', { failed: 1 })),
+      ]),
+      options(),
+    ).join('\n');
+  expect(failure('it could not be started: the program "fit" was not found on PATH (/bin)')).toContain('hint: check that the program');
+  expect(failure('it could not be started: the system refused another process')).not.toContain('hint:');
+});

@@ -1,7 +1,7 @@
 // A caf.db that is damaged, foreign, newer or gone, a clock that jumps, a file system without shared memory: recognised, and old results are never overwritten.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -225,4 +225,25 @@ test('the journal is made whole or not at all: a caf killed while making it leav
   const { code, stderr } = await scene.caf(['run', '-q']);
   expect(code, stderr).toBe(0);
   expect(filesBelow(scene.results).filter((path) => path.startsWith('caf.db.new'))).toEqual([]);
+});
+
+test('a results directory that is renamed under a running caf ends it, and continues once it is back', async () => {
+  scene.config(campaign());
+  scene.write('hold', '');
+  const running = scene.start(['run', '-v']);
+  await scene.noted('a/0/1', running);
+  const away = join(scene.directory, 'away');
+  renameSync(scene.results, away);
+  rmSync(join(scene.directory, 'hold'));
+  const { code, stderr } = await running.ended;
+  expect(code, stderr).toBe(3);
+  expect(stderr.replace(/\s+/g, ' ')).toMatch(
+    /was removed or renamed while caf worked on it.*CAF_RESULTS_UNWRITABLE hint: Bring the directory back/,
+  );
+  expect(existsSync(scene.results)).toBe(false);
+
+  renameSync(away, scene.results);
+  const again = await scene.caf(['run', '-q']);
+  expect(again.code, again.stderr).toBe(0);
+  expect(countsOf(scene.notes())).toMatchObject({ 'a/0/0': 1, 'a/0/2': 1, 'a/1/0': 1, 'b/1/fit': 1 });
 });
