@@ -1,5 +1,6 @@
 // The one door to execa: short commands whose output is read, of engines, containers and probes. Jobs never go through here.
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { isOnPath } from './on-path.ts';
 
 export interface CommandResult {
   /** How it ended; `missing` = there is no such program on PATH. */
@@ -37,7 +38,7 @@ export async function runCommand([program = '', ...rest]: readonly string[], opt
   if (fd !== null) closeSync(fd);
   const result = await running;
   return {
-    ended: endOf(result),
+    ended: result.code === 'EACCES' && !program.includes('/') && !isOnPath(program, env.PATH) ? 'missing' : endOf(result),
     exitCode: result.exitCode ?? null,
     stdout: stdoutFile === undefined ? String(result.stdout ?? '') : readFileSync(stdoutFile, 'utf8'),
     stderr: String(result.stderr ?? ''),

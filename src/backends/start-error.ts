@@ -1,5 +1,6 @@
 // Why a program could not be started, in words: the system only gives a code, and the same one for different reasons.
 import { statSync } from 'node:fs';
+import { isOnPath } from './on-path.ts';
 
 const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
@@ -9,11 +10,12 @@ export function startErrorText(error: unknown, argv: readonly string[], director
   switch (code) {
     case 'ENOENT':
       if (!exists(directory)) return `its directory ${directory} does not exist`;
-      if (!program.includes('/')) return `the program ${quoted(program)} was not found on PATH (${env.PATH ?? 'PATH is not set'})`;
+      if (!program.includes('/')) return notFound(program, env);
       return exists(program)
         ? `the program ${quoted(program)} exists, but the interpreter named in its first line (#!) does not`
         : `the program ${quoted(program)} does not exist`;
     case 'EACCES':
+      if (!program.includes('/') && !isOnPath(program, env.PATH)) return notFound(program, env);
       return `the program ${quoted(program)} may not be executed: is it a file with execute permission (chmod +x)?`;
     case 'ENOEXEC':
       return `the program ${quoted(program)} is not in a format this machine can execute: a script needs a first line like #!/usr/bin/env python3`;
@@ -32,5 +34,8 @@ export function startErrorText(error: unknown, argv: readonly string[], director
       return message;
   }
 }
+
+const notFound = (program: string, env: Readonly<Record<string, string>>): string =>
+  `the program ${quoted(program)} was not found on PATH (${env.PATH ?? 'PATH is not set'})`;
 
 const quoted = (text: string): string => JSON.stringify(text);
