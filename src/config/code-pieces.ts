@@ -229,7 +229,8 @@ function readPiece(
       }
     }
     parts.push(')');
-    stack.push(...parts.reverse());
+    // One by one: a table of 200,000 numbers is more than a call takes arguments.
+    for (const part of parts.reverse()) stack.push(part);
   }
   const effects = isStatement ? ACTS : effectsOf(root, isOwn);
   return { declares, mentions, effects, isOpaque, assets, digest: hash.digest('hex') };

@@ -25,7 +25,7 @@ export function drawOpening(board: Board, config: string, output: string, { colu
 
 /** The permanent line of a calibration that has ended. */
 export function drawFinished(board: Board, row: Row, { columns, style }: Canvas): string {
-  const nameWidth = Math.min(widestName(board.rows), 32);
+  const nameWidth = Math.min(widestName(board), 32);
   const elapsed = row.seconds === null ? '' : durationText(row.seconds);
   const mark: Mark = row.state === 'completed' ? 'done' : row.state === 'failed' ? 'failed' : 'waiting';
   const left = `${padEnd(cutMiddle(row.name, nameWidth, style.ellipsis), nameWidth)}  ${finishedText(row)}`;
@@ -85,7 +85,7 @@ function layOut(board: Board, shown: readonly Row[], canvas: Canvas): Widths {
     if (width > 0) widths.set(column, width);
   }
   // Steady: as wide as the widest name of all, so that columns do not shake when rows come and go.
-  const widest = Math.min(widestName(board.rows), 32);
+  const widest = Math.min(widestName(board), 32);
   widths.set('name', widest);
   const total = () => [...widths.values()].reduce((sum, width) => sum + width, 0) + 2 * (widths.size - 1);
   const shrink = (least: number) => widths.set('name', Math.min(widest, Math.max(least, widest - Math.max(total() - room, 0))));
@@ -184,4 +184,15 @@ function drawTotals(board: Board, { columns, now, style }: Canvas): string {
   return style.paint('yellow', spread(left, right, columns) ?? cutEnd(right, columns, style.ellipsis));
 }
 
-const widestName = (rows: readonly Row[]): number => rows.reduce((widest, row) => Math.max(widest, displayWidth(row.name)), 1);
+/** The names of a board are those of its index, whatever became of its rows: of thousands that end they are looked at once. */
+const widestNames = new WeakMap<Board['index'], number>();
+
+function widestName({ index }: Board): number {
+  let widest = widestNames.get(index);
+  if (widest === undefined) {
+    widest = 1;
+    for (const name of index.keys()) widest = Math.max(widest, displayWidth(name));
+    widestNames.set(index, widest);
+  }
+  return widest;
+}

@@ -14,12 +14,10 @@ export interface GraphNode {
  */
 export function drawTree(title: string, nodes: readonly GraphNode[], style: Style): string[] {
   const position = new Map(nodes.map((node, i) => [node.name, i]));
-  const parentOf = (node: GraphNode) => node.dependsOn.toSorted((a, b) => (position.get(a) ?? -1) - (position.get(b) ?? -1)).at(-1) ?? null;
-  const children = new Map<string | null, GraphNode[]>();
-  for (const node of nodes) {
-    const parent = parentOf(node);
-    children.set(parent, [...(children.get(parent) ?? []), node]);
-  }
+  const placeOf = (name: string | null) => (name === null ? -1 : (position.get(name) ?? -1));
+  const parentOf = (node: GraphNode) =>
+    node.dependsOn.reduce<string | null>((last, name) => (last === null || placeOf(name) > placeOf(last) ? name : last), null);
+  const children = Map.groupBy(nodes, parentOf);
   const [branch, last, down] = style.unicode ? ['├─ ', '└─ ', '│  '] : ['|- ', '`- ', '|  '];
   const lines = [title];
   // Not recursive: a chain of thousands of calibrations is legal.
@@ -31,7 +29,8 @@ export function drawTree(title: string, nodes: readonly GraphNode[], style: Styl
   push(null, '');
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { node, indent, isLast } = next;
-    const others = node.dependsOn.filter((name) => name !== parentOf(node));
+    const parent = parentOf(node);
+    const others = node.dependsOn.filter((name) => name !== parent);
     const also = others.length === 0 ? '' : `   ${style.paint('dim', `(also needs ${others.join(', ')})`)}`;
     const state = node.state === undefined ? '' : ` ${style.mark(markOf(node.state))}`;
     lines.push(`${indent}${isLast ? last : branch}${node.name}${state}${also}`);

@@ -36,7 +36,7 @@ function drawHead({ state, invocation, owner }: StatusDocument, { columns, style
   const facts: string[] = [directory];
   if (invocation !== null) {
     const by = invocation.actor === '' ? '' : ` by ${oneLine(invocation.actor)}`;
-    facts.push(basename(invocation.config), `started ${durationText((now - Date.parse(invocation.startedAt)) / 1000)} ago${by}`);
+    facts.push(oneLine(basename(invocation.config)), `started ${durationText((now - Date.parse(invocation.startedAt)) / 1000)} ago${by}`);
   }
   const alive = owner === null ? '' : ` (pid ${owner.pid} on ${owner.host}, alive ${durationText(owner.secondsSinceBeat)} ago)`;
   const word = state === 'running' ? `${state}${alive}` : state;

@@ -33,8 +33,8 @@ export function drawError(error: Shown, canvas: ErrorCanvas): string[] {
   return lines;
 }
 
-/** Relative to `cwd` when it lies below, as people type it. */
+/** To be shown: relative to `cwd` when it lies below, as people type it, on one line. */
 export function shortPath(path: string, cwd: string): string {
   const short = relative(cwd, path);
-  return short === '' ? '.' : short.startsWith('..') ? path : short;
+  return stripControls(short === '' ? '.' : short.startsWith('..') ? path : short).replaceAll(/[\t\n]/g, ' ');
 }

@@ -47,7 +47,7 @@ export async function readTail(
     }
     const lines = Buffer.concat(blocks).toString('utf8').split('\n');
     if (lines.at(-1) === '') lines.pop();
-    return { lines: lines.slice(-maxLines), isCut: start > first || lines.length > maxLines };
+    return { lines: lines.slice(Math.max(lines.length - maxLines, 0)), isCut: start > first || lines.length > maxLines };
   } finally {
     await file.close();
   }

@@ -109,6 +109,24 @@ test('graph of the starter, as a tree and for other programs', async () => {
   expect((await caf('graph', '--dot')).stdout.text).toBe('digraph calibrations {\n  "line";\n}\n');
 });
 
+test('filemap of 150,000 files, and of names that would steer a terminal', async () => {
+  const config = (files: string) =>
+    `export default { calibrations: [{ name: 'line', collections: { points: { files: ${files}, collect: () => undefined } }, algorithms: [] }] };`;
+  writeFileSync(join(directory, 'caf.config.ts'), config("Array.from({ length: 150_000 }, (_, i) => 'root://host//' + i)"));
+  expect(JSON.parse((await caf('filemap', '--json')).stdout.text)).toMatchObject({ files: { length: 150_000 } });
+
+  const name = 'a\u001b[2J\u001b]0;title\u0007.csv';
+  writeFileSync(join(directory, name), '');
+  mkdirSync(join(directory, 'b'));
+  writeFileSync(join(directory, 'b/caf.config.ts'), config("['../*.csv']"));
+  const shown = (isTTY: boolean) => {
+    const io = createTestIo({ cwd: directory, isTTY });
+    return main(['filemap', 'b'], io).then(() => io.stdout.text);
+  };
+  expect(await shown(true)).toContain('line/points   ../a.csv   -');
+  expect(await shown(false)).toContain(name);
+});
+
 test('filemap says which file holds which run, and which files are not used', async () => {
   writeFileSync(
     join(directory, 'caf.config.ts'),

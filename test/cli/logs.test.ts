@@ -99,6 +99,14 @@ test('a pipe gets the bytes as they are; a terminal gets no control characters, 
   expect((await caf(['gain/0/fit', '-n', '2'])).stdout.text.split('\n')[0]).toBe('line 999');
 });
 
+test('the last 0 lines are none: with -f only what is new', async () => {
+  write('caf.log', 'one\ntwo\n');
+  write('gain/0/collector/random/3/stdout', 'out\n');
+  expect((await caf(['-n', '0'])).stdout.text).toBe('');
+  expect((await caf(['gain/0/random/3', '-n', '0'])).stdout.text).toBe('');
+  expect((await caf(['-n', '1'])).stdout.text).toBe('two\n');
+});
+
 test('of a line of 100 MB, a terminal gets a part', async () => {
   write('gain/0/algorithms/fit/stdout', Buffer.alloc(100_000_000, 'x'));
   const io = await caf(['gain/0/fit'], { isTTY: true });

@@ -286,6 +286,15 @@ export function given(n, act) { return act(n); }
   });
 });
 
+test('a table of 200,000 numbers is read', () => {
+  const table = `import { defineCalibration } from 'calibration-framework';
+
+const table = [${'1,'.repeat(200_000)} 41];
+export const gain = defineCalibration({ name: 'gain', collections: {}, algorithms: [{ name: 'x', run: () => table[0] }] });
+`;
+  expect(edit({ 'caf.config.ts': table }, 'caf.config.ts', '41', '42')).toBe('algorithms');
+});
+
 describe('a default config that changes its calibrations', () => {
   const files = (line: string, calibrations: string) => ({
     'caf.config.ts': `import { defineCalibration, defineConfig } from 'calibration-framework';

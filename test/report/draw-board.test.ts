@@ -1,5 +1,6 @@
 // Whole screens of the live board.
 import { expect, test } from 'vitest';
+import { emptyBoard, foldBoard } from '../../src/report/board.ts';
 import { type Canvas, drawBoard, drawFinished, drawOpening } from '../../src/report/draw-board.ts';
 import { displayWidth } from '../../src/report/text.ts';
 import { asciiStyle, at, begin, busyEvents, foldAll, jobStarted, jobsSeen, plainStyle, plan, T0 } from './events.ts';
@@ -145,6 +146,35 @@ test('what has ended is drawn as history, once and for all', () => {
     ○ top-align    blocked       by arich-align
     "
   `);
+});
+
+test('of 500 calibrations that end, names are looked at a few times each', () => {
+  const calibrations = Array.from({ length: 500 }, (_, i) => ({
+    name: `c${i}`,
+    dependsOn: [],
+    maxIterations: 1,
+    reason: '',
+    reused: true,
+  }));
+  const board = foldBoard(emptyBoard, {
+    type: 'campaign.started',
+    at: '2026-01-01T00:00:00Z',
+    output: '/o',
+    config: '/c',
+    version: '1',
+    calibrations,
+  });
+  let reads = 0;
+  const rows = board.rows.map((row) => ({
+    ...row,
+    get name() {
+      reads++;
+      return row.name;
+    },
+  }));
+  const drawn = rows.map((row) => drawFinished({ ...board, rows }, row, canvas(80)));
+  expect(drawn[7]).toMatch(/^○ c7 {4}completed/);
+  expect(reads).toBeLessThan(10 * rows.length);
 });
 
 test('the window says what Ctrl-C does, and then what it does next', () => {

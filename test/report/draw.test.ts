@@ -4,6 +4,7 @@ import type { CalibrationState } from '../../src/domain/calibration.ts';
 import { drawDot, drawMermaid, drawTree } from '../../src/report/draw-graph.ts';
 import { drawPlan } from '../../src/report/draw-plan.ts';
 import { drawStatus, type StatusCanvas } from '../../src/report/draw-status.ts';
+import { shortPath } from '../../src/report/error-text.ts';
 import type { StatusCalibration, StatusDocument } from '../../src/report/status-model.ts';
 import { displayWidth } from '../../src/report/text.ts';
 import { asciiStyle, plainStyle, T0 } from './events.ts';
@@ -47,6 +48,21 @@ test('a graph as a tree: each calibration once, below the last it needs', () => 
 test('a chain of 5,000 calibrations does not overflow the stack', () => {
   const chain = Array.from({ length: 5000 }, (_, i) => ({ name: `c${i}`, dependsOn: i === 0 ? [] : [`c${i - 1}`] }));
   expect(drawTree('x', chain, plainStyle)).toHaveLength(5001);
+});
+
+test('a calibration that needs 1,000 others is looked at a few times, not once for each', () => {
+  let reads = 0;
+  const roots = Array.from({ length: 1000 }, (_, i) => ({ name: `c${i}`, dependsOn: [] }));
+  const names = roots.map(({ name }) => name);
+  const last = {
+    name: 'all',
+    get dependsOn() {
+      reads++;
+      return names;
+    },
+  };
+  expect(drawTree('x', [...roots, last], plainStyle).at(-1)).toMatch(/ {3}└─ all {3}\(also needs c0, c1, .*, c998\)$/);
+  expect(reads).toBeLessThan(10);
 });
 
 test('a graph for mermaid and graphviz', () => {
@@ -281,6 +297,29 @@ test('no line of the table is wider than the terminal', () => {
       expect(displayWidth(line)).toBeLessThanOrEqual(columns);
     }
   }
+});
+
+test('the name of a config cannot steer the terminal', () => {
+  const status: StatusDocument = {
+    v: 1,
+    state: 'interrupted',
+    calibrations: [],
+    invocation: {
+      number: 1,
+      config: '/data/\u001b]0;title\u0007\u001b[2Jcaf.config.ts',
+      argv: ['run'],
+      version: '1.0.0',
+      actor: '',
+      startedAt: new Date(T0).toISOString(),
+      endedAt: null,
+      outcome: null,
+      seconds: null,
+    },
+    owner: null,
+  };
+  const canvas: StatusCanvas = { columns: 80, rows: 24, style: plainStyle, directory: 'out', resume: 'caf run', now: T0, all: false };
+  expect(drawStatus(status, canvas)[0]).toBe('out   caf.config.ts   started 0.0s ago   interrupted');
+  expect(shortPath('/data/a\u001b[2Jb\nc.ts', '/data')).toBe('ab c.ts');
 });
 
 test('a directory where nothing was run yet', () => {

@@ -5,7 +5,7 @@ import type { CalibrationSpec, CampaignSpec, CollectionSpec } from '../../domain
 import { CafError } from '../../domain/errors.ts';
 import type { Iov, Run } from '../../domain/iov.ts';
 import { nearest } from '../../domain/nearest.ts';
-import { count, drawTable } from '../../report/text.ts';
+import { count, drawTable, oneLine } from '../../report/text.ts';
 import { addExamples } from '../examples.ts';
 import type { Io } from '../io.ts';
 
@@ -44,13 +44,14 @@ async function showFilemap(config: string | undefined, { only, json }: FilemapOp
   const { spec } = await readCampaign({ config }, io);
   const rows: FileRow[] = [];
   for (const calibration of selectCalibrations(spec, only)) {
-    for (const collection of calibration.collections) rows.push(...(await mapFiles(spec, calibration, collection)));
+    for (const collection of calibration.collections) for (const row of await mapFiles(spec, calibration, collection)) rows.push(row);
   }
   if (json === true) {
     io.stdout.write(`${JSON.stringify({ v: 1, files: rows })}\n`);
     return;
   }
-  const cells = rows.map((row) => [`${row.calibration}/${row.collection}`, row.file, runsText(row.runs), row.dropped ?? '']);
+  const nameOf = ({ file }: FileRow) => (io.stdout.isTTY ? oneLine(file) : file);
+  const cells = rows.map((row) => [`${row.calibration}/${row.collection}`, nameOf(row), runsText(row.runs), row.dropped ?? '']);
   io.stdout.write(`${drawTable(['collection', 'file', 'runs', ''], cells).join('\n')}\n`);
   const unused = rows.filter((row) => row.dropped !== null).length;
   io.stderr.write(`\n${count(rows.length, 'file')}${unused > 0 ? `, ${unused} not used` : ''}\n`);
