@@ -6,7 +6,17 @@ import { VERSION } from './version.ts';
 /** What bin/caf.js calls. Resolves when all is done and written. */
 export async function start(argv: readonly string[]): Promise<void> {
   const io = createIo();
+  const onStranded = () => void tellStranded(argv, io);
+  process.once('beforeExit', onStranded);
   await main(argv, io);
+  process.off('beforeExit', onStranded);
+  await io.flush();
+}
+
+/** Node ends a process that waits for nothing that could still come, with 0: nobody must take that for success. */
+async function tellStranded(argv: readonly string[], io: ReturnType<typeof createIo>): Promise<void> {
+  const { reportFailure } = await import('./program.ts');
+  reportFailure(new Error('it waits for something that can never come, and has ended before its work was done'), argv, io);
   await io.flush();
 }
 

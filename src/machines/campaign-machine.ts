@@ -1,8 +1,8 @@
 // One invocation of caf run: which calibrations may go on, and how it ends when the user wants it to stop.
 //
 //   ready -> running -----------------------------> completed | failed
-//              | | stop                                 ^
-//              | v                                      | (nothing was left)
+//              | | \--(cut short, nothing runs)----\    ^
+//              | | stop                            v    | (nothing was left)
 //              | stopping --(nothing runs any more)--> interrupted
 //              | | stop, and cancel the jobs            ^
 //              v v                                      |
@@ -21,6 +21,8 @@ export interface CampaignContext extends CampaignInput {
   readonly completed: number;
   readonly failed: number;
   readonly blocked: number;
+  /** One ended before its end, without a wish to stop: nothing can come of it any more. */
+  readonly isCutShort: boolean;
   /** The last wish that was heeded. */
   readonly wish: StopWish | null;
 }
@@ -87,6 +89,7 @@ export const campaignMachine = setup({
             completed: context.completed + (event.state === 'completed' ? 1 : 0),
             failed: context.failed + (event.state === 'failed' ? 1 : 0),
             blocked: context.blocked + event.blocked,
+            isCutShort: context.isCutShort || event.state === 'interrupted',
           }
         : {},
     ),
@@ -96,12 +99,13 @@ export const campaignMachine = setup({
     allCompleted: ({ context }) => allEnded(context) && context.failed === 0,
     allEnded: ({ context }) => allEnded(context),
     nothingRuns: ({ context }) => context.running === 0,
+    isStranded: ({ context }) => context.running === 0 && context.isCutShort,
     wantsCancel: ({ event }) => event.type === 'campaign.stop' && event.wish.jobs === 'cancel',
     wantsLeave: ({ event }) => event.type === 'campaign.stop' && event.wish.jobs === 'leave',
   },
 }).createMachine({
   id: 'campaign',
-  context: ({ input }) => ({ ...input, running: 0, completed: 0, failed: 0, blocked: 0, wish: null }),
+  context: ({ input }) => ({ ...input, running: 0, completed: 0, failed: 0, blocked: 0, isCutShort: false, wish: null }),
   initial: 'ready',
   states: {
     ready: { on: { 'campaign.begin': 'running' } },
@@ -119,6 +123,7 @@ export const campaignMachine = setup({
       always: [
         { guard: 'allCompleted', target: 'completed' },
         { guard: 'allEnded', target: 'failed' },
+        { guard: 'isStranded', target: 'interrupted' },
       ],
     },
     stopping: {

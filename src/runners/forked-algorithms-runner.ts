@@ -150,8 +150,11 @@ async function runInChild(
         outcome ??= { finalState: message.finalState, gaps: message.gaps, error: message.error };
         return;
       case 'unfinished':
-        nowDoing({ what: 'nothing' }, false);
-        outcome ??= cancelled;
+        // Said when it was told to finish, and by nobody else.
+        if (isUnwanted()) {
+          nowDoing({ what: 'nothing' }, false);
+          outcome ??= cancelled;
+        } else unknown(message);
         return;
       default:
         unknown(message);

@@ -201,6 +201,17 @@ describe('the campaign machine', () => {
     expect(stateAfter(wish('cancel'), wish('finish')).value).toBe('cancelling');
   });
 
+  it('ends when a calibration is left unfinished without a wish to stop, once nothing runs any more', () => {
+    const [cut, done] = (['interrupted', 'completed'] as const).map((state) => ({ type: 'calibration.ended', state, blocked: 0 }) as const);
+    expect(stateAfter({ type: 'calibration.started' }, cut!).value).toBe('running');
+    expect(stateAfter({ type: 'calibration.started' }, cut!, done!).output).toMatchObject({
+      outcome: 'interrupted',
+      completed: 1,
+      notStarted: 1,
+    });
+    expect(stateAfter(cut!).output).toMatchObject({ outcome: 'interrupted', completed: 0, notStarted: 2 });
+  });
+
   it('that comes to its end while it is cancelled has not been interrupted', () => {
     const end = { type: 'calibration.ended', state: 'completed', blocked: 0 } as const;
     expect(stateAfter(wish('cancel'), { type: 'calibration.started' }, end, end).output).toMatchObject({

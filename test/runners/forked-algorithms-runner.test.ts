@@ -107,13 +107,15 @@ describe('an algorithm that works', () => {
   it('that sends messages of its own to caf is not listened to, and warned', async () => {
     bench.addJob([[[7, 1], 'adc', 1]]);
     bench.writeAlgorithm(`run: ({ commit }) => {
-      for (const message of [null, 0, 'x', {}]) process.send(message);
+      for (const message of [null, 0, 'x', {}, { type: 'unfinished' }]) process.send(message);
       commit(Mean, { mean: [1] });
       return 'ok';
     }`);
     const { outcome, warnings } = await bench.run();
     expect(outcome).toEqual({ finalState: 'completed', gaps: null, error: null });
-    expect(warnings).toEqual(['null', '0', '"x"', '{}'].map((text) => `alg sent a message that means nothing to caf: ${text}`));
+    expect(warnings).toEqual(
+      ['null', '0', '"x"', '{}', '{"type":"unfinished"}'].map((text) => `alg sent a message that means nothing to caf: ${text}`),
+    );
   });
 
   it('that commits nothing ends well with a warning', async () => {

@@ -42,3 +42,26 @@ export default defineConfig({ calibrations: [defineCalibration({
   });
   expect(readFileSync(join(directory, 'calibration_results/own/localdb/VERSION'), 'utf8')).toContain('version_id');
 });
+
+it.each([
+  [
+    'that gives up without having been asked to ends the campaign as interrupted',
+    `async () => ({ finalState: 'failed', gaps: null, error: null, cancelled: true })`,
+    130,
+    /interrupted/,
+  ],
+  ['that waits for what can never come is no success', '() => new Promise(() => undefined)', 3, /waits for something that can never come/],
+])('one %s', (_, run, status, says) => {
+  writeFileSync(
+    join(directory, 'caf.config.ts'),
+    `import { defineCalibration, defineConfig } from 'calibration-framework';
+export default defineConfig({ calibrations: [defineCalibration({
+  name: 'own', collections: {}, algorithmsRunner: { run: ${run} }, algorithms: [{ name: 'never-called', run: () => 'ok' }],
+})] });
+`,
+  );
+  const ended = caf('run', '--output', `results-${status}`);
+  expect(ended.status, ended.stderr).toBe(status);
+  expect((ended.stdout + ended.stderr).replaceAll(/\s+/g, ' ')).toMatch(says);
+  expect(JSON.parse(caf('status', `results-${status}`, '--json').stdout).state).toBe('interrupted');
+});
