@@ -6,6 +6,7 @@ import { readChecked } from '../payloads/store.ts';
 import { compareValues, type ValueComparison } from './compare-values.ts';
 import type { PayloadRow } from './content.ts';
 import { type Change, diffViews } from './diff.ts';
+import { knownName } from './known-name.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 
 export interface DiffOptions {
@@ -18,12 +19,14 @@ export interface DiffOptions {
 /** `values`: null where one side has no payload or one of both is no JSON value. */
 export type DetailedChange = Change & { readonly values?: ValueComparison | null };
 
-/** CAF_DB_PAYLOAD_MISSING and CAF_DB_PAYLOAD_CORRUPT only with `values`. */
+/** CAF_DB_NOT_FOUND for a name that neither has; CAF_DB_PAYLOAD_MISSING and CAF_DB_PAYLOAD_CORRUPT only with `values`. */
 export function diffDetailed(a: string, b: string, options: DiffOptions): { readonly v: 1; readonly changes: readonly DetailedChange[] } {
   const left = openDatabase(a);
   try {
     const right = openDatabase(b);
     try {
+      const names = new Set([...left.names(), ...right.names()]);
+      if (options.name !== undefined) knownName(options.name, [...names], `${left.directory} and ${right.directory}`);
       const changes = left.viewId === right.viewId ? [] : diffViews(left, right);
       const chosen = changes.filter((change) => isAsked(change, options));
       if (!options.values) return { v: 1, changes: chosen };

@@ -6,6 +6,7 @@ import { type MaterialSegment, type OpenChain, openChain } from './chain.ts';
 import { type Change, diffSegments } from './diff.ts';
 import { extendLast, fillGaps } from './fill-gaps.ts';
 import { parentOf, publishSegments } from './flatten.ts';
+import { knownName } from './known-name.ts';
 import { describeProblem, planRunningUpdate, type UpdateMode, type UpdateOperation } from './running-update.ts';
 import { checkUsable } from './state.ts';
 import type { ParentInput, PublishedVersion } from './types.ts';
@@ -77,12 +78,16 @@ async function editOne(
   }
 }
 
-/** `caf db fill-gaps` */
+/** `caf db fill-gaps`. CAF_DB_NOT_FOUND when the database has no payload of this name. */
 export const fillGapsOf = (
   member: ChainMember,
   how: { readonly openLast: boolean; readonly name?: string },
   options: EditOptions,
-): Promise<EditReport> => editOne(member, 'caf db fill-gaps', options, (segments) => fillGaps(segments, how));
+): Promise<EditReport> =>
+  editOne(member, 'caf db fill-gaps', options, (segments) => {
+    if (how.name !== undefined) knownName(how.name, [...new Set(segments.map(({ name }) => name))], member.path);
+    return fillGaps(segments, how);
+  });
 
 /** `caf db extend`. CAF_DB_NOT_FOUND when the database has no payload of this name. */
 export const extendPayload = (member: ChainMember, name: string, iov: Iov, options: EditOptions): Promise<EditReport> =>

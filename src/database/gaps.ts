@@ -5,6 +5,7 @@ import { checkRun, gaps, type Iov, keysToIov, type Run, runsOutside } from '../d
 import { errnoOf } from '../payloads/disk.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import { openChain } from './chain.ts';
+import { knownName } from './known-name.ts';
 
 export interface NameGaps {
   readonly name: string;
@@ -14,11 +15,13 @@ export interface NameGaps {
   readonly runs: readonly Run[] | null;
 }
 
-/** Of every name any database of the chain knows, or of one. */
+/** Of every name any database of the chain knows, or of one. CAF_DB_NOT_FOUND for one that nobody knows, unless there is a list of runs: none of them has an answer. */
 export function gapsOf(lock: ChainLock, runs: readonly Run[] | null, name: string | null): readonly NameGaps[] {
   const chain = openChain(lock);
   try {
     const segments = Map.groupBy(chain.materialise(), (segment) => segment.name);
+    const where = lock.databases.map(({ label }) => label).join(' > ');
+    if (name !== null && runs === null) knownName(name, chain.names(), where);
     const names = name === null ? chain.names() : [name];
     return names.map((one) => {
       const iovs = (segments.get(one) ?? []).map(({ lo, hi }) => keysToIov(lo, hi));

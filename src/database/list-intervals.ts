@@ -1,11 +1,10 @@
 // `caf db iovs` and `view`: the entries of one database with where each answers, and the resolved intervals of a chain by their source.
-import { CafError } from '../domain/errors.ts';
 import { type Iov, iovToKeys, type KeyRange, keysToIov, type Run, runKey } from '../domain/iov.ts';
-import { nearest } from '../domain/nearest.ts';
 import type { MadeBy } from '../domain/payload.ts';
 import type { ChainLock } from '../worker/contract.ts';
 import { madeByOf, openChain } from './chain.ts';
 import { paintEntries } from './content.ts';
+import { knownName } from './known-name.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 
 export interface ListedEntry {
@@ -37,7 +36,7 @@ export interface EntryFilter {
 export function listEntries(path: string, filter: EntryFilter = {}): { readonly v: 1; readonly entries: readonly ListedEntry[] } {
   const database = openDatabase(path);
   try {
-    const names = filter.name === undefined ? database.names() : [knownName(database, filter.name)];
+    const names = filter.name === undefined ? database.names() : [knownName(filter.name, database.names(), database.directory)];
     const transactions = database.transactions();
     const entries = names.flatMap((name) => {
       const answers = answersOf(database, name);
@@ -78,15 +77,6 @@ function answersOf(database: LocalDatabase, name: string): readonly (readonly Io
     answers[parts.winner[part] ?? 0]?.push(keysToIov(parts.lo[part] ?? 0, parts.hi[part] ?? 0));
   }
   return answers;
-}
-
-function knownName(database: LocalDatabase, name: string): string {
-  const names = database.names();
-  if (names.includes(name)) return name;
-  const near = nearest(name, names);
-  throw new CafError('CAF_DB_NOT_FOUND', `${database.directory} has no payload ${name}; it has ${names.join(', ') || 'none'}`, {
-    hint: near === null ? 'List all intervals without --name.' : `Did you mean ${near}?`,
-  });
 }
 
 /** One resolved interval of a chain, and who answers there. */

@@ -425,6 +425,7 @@ describe('repairs by hand', () => {
     const member = describeDatabase(directory);
     const filled = { ...EDIT, directory: join(bench.root, 'filled') };
     expect(await codeOf(() => fillGapsOf(member, { openLast: true }, { ...filled, note: ' ' }))).toBe('CAF_USAGE');
+    expect(await codeOf(() => fillGapsOf(member, { openLast: true, name: 'p' }, filled))).toBe('CAF_DB_NOT_FOUND');
     const { changes } = await fillGapsOf(member, { openLast: true }, filled);
     expect(changes.map(({ iov }) => formatIov(iov))).toEqual(['1,4,1,5', '1,10,-1,-1']);
     expect(view(filled.directory, ['a', 'b'])).toEqual(['P 1,1,1,5 a', 'P 1,6,-1,-1 b']);

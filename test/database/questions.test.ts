@@ -171,6 +171,7 @@ describe('comparing values', () => {
     expect(diffDetailed(a.directory, b.directory, { values: false, name: 'Gain', run: [3, 1] }).changes).toEqual([
       { name: 'Gain', iov: [3, 0, 3, 9], from: null, to: expect.any(String) },
     ]);
+    expect(await codeOf(() => diffDetailed(a.directory, b.directory, { values: false, name: 'Gian' }))).toBe('CAF_DB_NOT_FOUND');
   });
 });
 
@@ -198,7 +199,8 @@ describe('gaps', () => {
       },
       { name: 'B', gaps: [], runs: [] },
     ]);
-    expect(gapsOf(bench.lock('top'), null, 'C')).toEqual([{ name: 'C', gaps: [], runs: null }]);
+    expect(() => gapsOf(bench.lock('top'), null, 'C')).toThrow('There is no payload C in top; what is there: A');
+    expect(gapsOf(bench.lock('top'), [[1, 2]], 'C')).toEqual([{ name: 'C', gaps: [], runs: [[1, 2]] }]);
     writeFileSync(file, '1 2\nx\n1 5000000000\n');
     expect(() => readRuns(file)).toThrow(/runs\.txt:2: 'x' is not an experiment and a run, and 1 more/);
     expect(await codeOf(() => readRuns(join(bench.root, 'none')))).toBe('CAF_USAGE');
