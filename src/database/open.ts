@@ -112,11 +112,14 @@ function openImage(directory: string): DatabaseReader {
   const path = join(directory, IMAGE_FILE);
   const { source, digest } = readImage(path);
   const versionFile = join(directory, VERSION_FILE);
-  const version = existsSync(versionFile) ? parseVersionFile(readFileSync(versionFile, 'utf8')) : null;
-  if (version !== null && version.image !== digest) {
-    throw new CafError('CAF_DB_DAMAGED', `${path} is not what was published: expected SHA-256 ${version.image}, found ${digest}`, {
-      hint: `See what is wrong with: caf db verify ${directory}; then restore it from a copy.`,
-    });
+  if (existsSync(versionFile)) {
+    const hint = `See what is wrong with: caf db verify ${directory}; then restore it from a copy.`;
+    const version = parseVersionFile(readFileSync(versionFile, 'utf8'));
+    if (version === null) throw new CafError('CAF_DB_DAMAGED', `${versionFile} cannot be read: what was published is not known`, { hint });
+    if (version.image !== digest) {
+      const problem = `${path} is not what was published: expected SHA-256 ${version.image}, found ${digest}`;
+      throw new CafError('CAF_DB_DAMAGED', problem, { hint });
+    }
   }
   return openImageReader(path, source);
 }

@@ -380,6 +380,19 @@ describe('opening a database', () => {
     expect(await codeOf(() => openDatabase(directory))).toBe('CAF_DB_DAMAGED');
   });
 
+  it('does not serve an image beside a VERSION that cannot be read', async () => {
+    const { directory, image } = await opened();
+    const bytes = readFileSync(image);
+    bytes[bytes.indexOf('physicist@')] = 0x50;
+    writeFileSync(image, bytes);
+    const version = join(directory, 'VERSION');
+    chmodSync(version, 0o644);
+    for (const text of [readFileSync(version, 'utf8').replace('image_sha256', 'image_sha255'), '']) {
+      writeFileSync(version, text);
+      expect(await codeOf(() => openDatabase(directory))).toBe('CAF_DB_DAMAGED');
+    }
+  });
+
   it('works from a copy, and from a directory that cannot be written', async () => {
     const { bench, directory } = await opened();
     const copy = join(temporaryDirectory(), 'copy');
