@@ -21,6 +21,14 @@ export function findProcessWritingTo(path: string): ProcessIdentity | null {
   return oldest === undefined ? null : readProcessIdentity(oldest.pid);
 }
 
+/** Processes that lead a session and whose standard output lies below this directory (absolute, links resolved), each with the path within it. */
+export function leadersWritingBelow(directory: string): readonly { readonly leader: ProcessStat; readonly path: string }[] {
+  return readAllStats().flatMap((stat) => {
+    const output = stat.pid === stat.session ? outputOf(stat.pid) : null;
+    return output?.startsWith(`${directory}/`) === true ? [{ leader: stat, path: output.slice(directory.length + 1) }] : [];
+  });
+}
+
 /** Another user's process, or one that has just ended, has no output that we could read. */
 function outputOf(pid: number): string | null {
   try {

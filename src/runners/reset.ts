@@ -5,7 +5,7 @@ import { type Journal, openJournal } from '../database/journal.ts';
 import { journalPath } from '../database/journal-open.ts';
 import { CafError } from '../domain/errors.ts';
 import { nearest } from '../domain/nearest.ts';
-import { endAttempts, leftAlgorithms } from './leftover-jobs.ts';
+import { endAttempts, endStrategyChildren, leftAlgorithms } from './leftover-jobs.ts';
 
 export interface ResetOutcome {
   /** The calibrations that were put back, in the order given. */
@@ -42,6 +42,8 @@ export async function resetCalibration(
       ...leftAlgorithms(directory, calibration, iteration),
       ...known.flatMap((name) => leftAlgorithms(directory, name)),
     ]);
+    await endStrategyChildren(directory, [calibration], iteration);
+    await endStrategyChildren(directory, known);
     journal.append({ kind: 'calibration.reset', calibration, iteration });
     for (const name of known) journal.append({ kind: 'calibration.reset', calibration: name, iteration: 0 });
     journal.commit();

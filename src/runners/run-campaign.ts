@@ -25,7 +25,7 @@ import { algorithmResources, createEngineAlgorithmsRunner } from './engine-algor
 import { createForkedAlgorithmsRunner } from './forked-algorithms-runner.ts';
 import { type Hands, iterationDirectory } from './hands.ts';
 import { outdatedAttempts } from './job-inputs.ts';
-import { asLeft, endAttempts } from './leftover-jobs.ts';
+import { asLeft, endAttempts, endStrategyChildren } from './leftover-jobs.ts';
 import { runCalibration } from './run-calibration.ts';
 import { createSchedule } from './schedule.ts';
 import { tidyDirectory } from './tidy-directory.ts';
@@ -261,6 +261,8 @@ async function endUnwanted({ journal, spec }: Hands, planned: readonly PlannedCa
       ({ directory }) => redo !== 'nothing' || engine === undefined || (readEngineJob(directory)?.engine ?? engine) !== engine,
     );
   });
+  const redone = planned.filter(({ redo }) => redo !== 'nothing').map(({ spec: { name } }) => name);
+  await endStrategyChildren(spec.output, redone);
   await endAttempts(spec.output, [
     ...left.flatMap(({ ended }) => ended),
     ...outdated,

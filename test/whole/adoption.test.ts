@@ -219,3 +219,25 @@ test('a job left at work on an input file that has changed since is ended, and i
   expect(begun(campaign)).toMatchObject({ 'begin b.txt': 2 });
   expect(readJournal(campaign.results, (journal) => journal.unfinishedAttempts())).toEqual([]);
 });
+
+test('an algorithm that hangs when its caf is killed is ended before the mended one begins', async () => {
+  const campaign = steer([]);
+  const config = (run: string) =>
+    campaign.write(
+      'caf.config.ts',
+      `import { appendFileSync } from 'node:fs';
+       import { join } from 'node:path';
+       import { defineCalibration, defineConfig } from 'calibration-framework';
+       const say = (file: string, text: string) => appendFileSync(join(import.meta.dirname, file), text + '\\n');
+       export default defineConfig({ calibrations: [defineCalibration({ name: 'a', collections: {}, algorithms: [{ name: 'fit', run: () => { ${run} } }] })] });`,
+    );
+  config(`say('pids', String(process.pid)); say('effects', 'hangs'); for (;;);`);
+  await killedAtWork(campaign, ['hangs']);
+  const [left = 0] = campaign.pids();
+  expect(isGone(left)).toBe(false);
+  config(`say('effects', 'mended'); return 'ok';`);
+  const { code, stderr } = await campaign.run(['run']);
+  expect(code, stderr).toBe(0);
+  expect(campaign.effects()).toEqual(['hangs', 'mended']);
+  expect(isGone(left)).toBe(true);
+});
