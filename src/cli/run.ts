@@ -20,6 +20,7 @@ import type { LogFile } from '../report/log-file.ts';
 import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
 import { backendsNeeded, type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
+import { countKept } from '../runners/job-inputs.ts';
 import { optionsOfJobs } from '../runners/job-options.ts';
 import { childrenOf } from './children.ts';
 import type { RunOptions } from './commands/run.ts';
@@ -152,7 +153,8 @@ function drawnPlan({ spec, settings }: ReadCampaign, plan: CampaignPlan, reads: 
   const rows = plan.calibrations.map((planned) => {
     const { jobs, reason, reused } = planned;
     // What is reused sends no jobs.
-    return { calibration: planned.spec.name, jobs, reason, reused, ...(reused ? {} : optionsOfJobs(planned, reads)) };
+    const kept = reads === null ? 0 : countKept(planned, reads);
+    return { calibration: planned.spec.name, jobs, kept, reason, reused, ...(reused ? {} : optionsOfJobs(planned, reads)) };
   });
   if (asJson) return JSON.stringify({ v: 1, config: spec.configPath, settings, calibrations: rows });
   const canvas = {

@@ -6,6 +6,8 @@ export interface PlanRow {
   readonly calibration: string;
   /** Jobs of the next iteration. */
   readonly jobs: number;
+  /** Of these, those that are finished and not done again. */
+  readonly kept: number;
   readonly reason: string;
   /** Completed, and nothing it depends on has changed. */
   readonly reused: boolean;
@@ -28,11 +30,11 @@ export function drawPlan(
   options: readonly string[] = [],
 ): string[] {
   const todo = rows.filter((row) => !row.reused);
-  const jobs = todo.reduce((sum, row) => sum + row.jobs, 0);
+  const jobs = todo.reduce((sum, row) => sum + row.jobs - row.kept, 0);
   const head = `${config}: ${todo.length} to do, ${rows.length - todo.length} reused, ${count(jobs, 'job')} on ${backend}`;
   const cells = rows.map((row) => [
     cutMiddle(row.calibration, Math.max(Math.min(32, columns - 30), 8), style.ellipsis),
-    row.reused ? '-' : String(row.jobs),
+    row.reused ? '-' : row.kept === 0 ? String(row.jobs) : `${row.jobs - row.kept} of ${row.jobs}`,
     oneLine(row.reason),
   ]);
   const [header = '', ...lines] = drawTable(['calibration', 'jobs', 'because'], cells).map((line) => cutEnd(line, columns, style.ellipsis));

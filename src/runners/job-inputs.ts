@@ -45,6 +45,22 @@ export function outdatedAttempts(
   });
 }
 
+/** Jobs of the next iteration that are not done again: they have succeeded with the same files and arguments. */
+export function countKept(
+  { spec, collections, jobs, redo, reused, start }: PlannedCalibration,
+  journal: Pick<JournalReads, 'jobs'>,
+): number {
+  if (redo === 'all') return 0;
+  // Its collectors are over.
+  if (reused || start.checkpoint !== 'init') return jobs;
+  const { iteration } = start;
+  return collections.reduce((sum, planned) => {
+    const past = journal.jobs(spec.name, iteration, planned.spec.name);
+    const inputOf = createJobInputs(planned, { calibration: spec.name, iteration }, past);
+    return sum + [...past.keys()].filter((job) => job < planned.jobs && inputOf(job) === null).length;
+  }, 0);
+}
+
 function pastOf({ finished, lastAttempt }: JobRecord): JobInput['past'] {
   if (finished !== null || lastAttempt === null) return { kind: 'none' };
   if (lastAttempt.outcome === null) return { kind: 'open', record: lastAttempt };

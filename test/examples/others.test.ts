@@ -77,11 +77,13 @@ test('failing: the message names file and line, the other jobs are kept, and a m
   expect((await statusOf(results)).calibrations[0]!.jobs).toMatchObject({ succeeded: 5, failed: 1, reused: 5 });
 
   writeFileSync(bad, readFileSync(bad, 'utf8').replace('1O4.2', '104.2'));
+  const dry = await caf(['run', '--dry-run'], { cwd: project });
+  expect(dry.stdout).toMatch(/^charge +1 of 6 +input files changed since$/m);
   const third = await caf(['run'], { cwd: project });
   expect(third, third.stderr).toMatchObject({ code: 0 });
   expect(await statusOf(results)).toMatchObject({
     state: 'completed',
-    calibrations: [{ state: 'completed', jobs: { total: 6, succeeded: 6, failed: 0 } }],
+    calibrations: [{ state: 'completed', jobs: { total: 6, succeeded: 6, failed: 0, reused: 5 } }],
   });
   expect(await payload(join(results, 'charge/localdb'), 'Charge', 5, 4)).toMatchObject({ entries: 144, mean: expect.closeTo(104, 0) });
 }, 60_000);

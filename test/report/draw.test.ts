@@ -91,19 +91,19 @@ test('a graph for mermaid and graphviz', () => {
 
 test('a plan: what would be done, and why', () => {
   const rows = [
-    { calibration: 'svd-noise', jobs: 0, reason: 'up to date', reused: true },
-    { calibration: 'cdc-t0', jobs: 128, reason: 'never run', reused: false },
-    { calibration: 'ecal-gain', jobs: 1, reason: 'calibrations/ecal-gain/fit.ts changed', reused: false },
+    { calibration: 'svd-noise', jobs: 0, kept: 0, reason: 'up to date', reused: true },
+    { calibration: 'cdc-t0', jobs: 128, kept: 100, reason: 'failed before', reused: false },
+    { calibration: 'ecal-gain', jobs: 1, kept: 0, reason: 'calibrations/ecal-gain/fit.ts changed', reused: false },
   ];
   const canvas = { columns: 80, style: plainStyle, config: 'caf.config.ts', backend: 'local', settings: [] };
   expect(screen(drawPlan(rows, canvas))).toMatchInlineSnapshot(`
     "
-    caf.config.ts: 2 to do, 1 reused, 129 jobs on local
+    caf.config.ts: 2 to do, 1 reused, 29 jobs on local
 
-    calibration   jobs   because
-    svd-noise     -      up to date
-    cdc-t0        128    never run
-    ecal-gain     1      calibrations/ecal-gain/fit.ts changed
+    calibration   jobs        because
+    svd-noise     -           up to date
+    cdc-t0        28 of 128   failed before
+    ecal-gain     1           calibrations/ecal-gain/fit.ts changed
 
     nothing was submitted or written
     "

@@ -209,8 +209,8 @@ describe('caf run --json', () => {
       config: `${project.directory}/caf.config.ts`,
       settings: { output: { value: project.results, origin: 'default' }, slots: { value: 3, origin: 'environment', name: 'CAF_SLOTS' } },
       calibrations: [
-        { calibration: 'pedestals', jobs: 1, reason: 'up to date', reused: true },
-        { calibration: 'bad', jobs: 0, reason: 'failed before', reused: false },
+        { calibration: 'pedestals', jobs: 1, kept: 1, reason: 'up to date', reused: true },
+        { calibration: 'bad', jobs: 0, kept: 0, reason: 'failed before', reused: false },
       ],
     });
   });

@@ -64,7 +64,7 @@ const ALL_OF_PEDESTALS = ['pedestals collects e1r1.txt', 'pedestals collects e1r
 /** The lines of --dry-run about calibrations: name -> reason. */
 const reasons = async (flags: readonly string[] = []): Promise<Readonly<Record<string, string>>> => {
   const lines = (await project.ask(['run', '--dry-run', ...flags])).split('\n').filter((line) => /^(pedestals|gain|neighbour) /.test(line));
-  return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0], line.replace(/^\S+ +\S+ +/, '')]));
+  return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0], line.replace(/^\S+ +(?:\d+ of )?\S+ +/, '')]));
 };
 
 /** Runs after a change; checks first that --dry-run tells the same and touches nothing. */
