@@ -11,6 +11,7 @@ import { type PayloadRow, takeRevision } from './content.ts';
 import { payloadFileName } from './layout.ts';
 import { type PayloadSource, placeDirectory, placePayload, writeSealed } from './place.ts';
 import { publishFrom } from './publish.ts';
+import { createWinners } from './segment-winners.ts';
 import type { Chain, DatabaseInput, EntryInput, ParentInput, PublishedVersion, TransactionInput } from './types.ts';
 
 export interface FlattenOptions {
@@ -87,13 +88,22 @@ function inputOf(chain: OpenChain, segments: readonly MaterialSegment[], { paren
     }
     return number;
   };
-  const entries = segments.map((segment): EntryInput => {
+  const winners = createWinners(chain);
+  /** One piece per transaction: neighbours that carry the same payload may have been made by different ones. */
+  const piecesOf = (segment: MaterialSegment): readonly { readonly lo: number; readonly hi: number; readonly transaction: number }[] => {
+    const pieces: { lo: number; hi: number; transaction: number }[] = [];
+    for (const piece of (originals[segment.member]?.length ?? 0) < 2 ? [segment] : winners.split(segment)) {
+      const transaction = numberOf(piece);
+      const last = pieces.at(-1);
+      if (last?.transaction === transaction) last.hi = piece.hi;
+      else pieces.push({ lo: piece.lo, hi: piece.hi, transaction });
+    }
+    return pieces;
+  };
+  const entries = segments.flatMap((segment): readonly EntryInput[] => {
     const file = chain.database(segment.member).fileOf(segment.payload);
-    return {
-      payload: { ...segment.payload, extension: extensionOf(file), iov: null },
-      iov: keysToIov(segment.lo, segment.hi),
-      transaction: numberOf(segment),
-    };
+    const payload = { ...segment.payload, extension: extensionOf(file), iov: null };
+    return piecesOf(segment).map(({ lo, hi, transaction }) => ({ payload, iov: keysToIov(lo, hi), transaction }));
   });
   return { entries, transactions, parents, chain: producedBy };
 }

@@ -4,7 +4,10 @@ import { paintEntries } from './content.ts';
 import { lastBeginning, type Parts } from './resolve.ts';
 
 export interface Winners {
-  /** A segment in pieces, each of one entry: `seq` is its own, and so is its time. */
+  /**
+   * A segment in pieces, each with the `seq` of the entry that wins there. Where none of its payload does (an edit reaches farther than
+   * its database), the piece before goes on.
+   */
   split(segment: MaterialSegment): readonly MaterialSegment[];
   /** RFC 3339, UTC; null for nothing. */
   timeOf(segment: MaterialSegment | null): string | null;
@@ -14,6 +17,7 @@ interface Layer {
   readonly parts: Parts;
   /** Of each entry of the name, in commit order. */
   readonly seqs: readonly number[];
+  readonly digests: readonly string[];
   readonly times: ReadonlyMap<number, string>;
 }
 
@@ -29,6 +33,7 @@ export function createWinners(chain: OpenChain): Winners {
       layer = {
         parts: paintEntries(entries),
         seqs: entries.map(({ seq }) => seq),
+        digests: entries.map(({ payload }) => payload.sha256),
         times: new Map(entries.map(({ seq, transaction }) => [seq, transactions[transaction]?.at ?? ''])),
       };
       layers.set(key, layer);
@@ -37,12 +42,17 @@ export function createWinners(chain: OpenChain): Winners {
   };
   return {
     split(segment) {
-      const { parts, seqs } = layerOf(segment);
+      const { parts, seqs, digests } = layerOf(segment);
       const pieces: MaterialSegment[] = [];
+      let open = segment;
       for (let at = Math.max(lastBeginning(parts.lo, segment.lo), 0); at < parts.length && (parts.lo[at] ?? 0) <= segment.hi; at++) {
-        const [lo, hi] = [Math.max(parts.lo[at] ?? 0, segment.lo), Math.min(parts.hi[at] ?? 0, segment.hi)];
-        if (lo <= hi) pieces.push({ ...segment, lo, hi, seq: seqs[parts.winner[at] ?? 0] ?? segment.seq });
+        const winner = parts.winner[at] ?? 0;
+        if ((parts.hi[at] ?? 0) < segment.lo || digests[winner] !== segment.payload.sha256) continue;
+        const lo = Math.max(parts.lo[at] ?? 0, segment.lo);
+        if (lo > open.lo) pieces.push({ ...open, hi: lo - 1 });
+        open = { ...segment, lo, seq: seqs[winner] ?? segment.seq };
       }
+      pieces.push(open);
       return pieces;
     },
     timeOf: (segment) => (segment === null ? null : (layerOf(segment).times.get(segment.seq) ?? null)),

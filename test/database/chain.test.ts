@@ -150,6 +150,26 @@ describe('a materialised chain', () => {
     expect(flat.entries).toBe(2);
   });
 
+  it('keeps who made what through flattening, also where neighbours carry the same payload', async () => {
+    const bench = new Bench();
+    const input = bench.input([
+      ['A', 'x', '0,0,-1,-1'],
+      ['A', 'x', '1,5,1,9'],
+      ['A', 'x', '1,8,1,12'],
+    ]);
+    const transactions = [transaction(), transaction({ algorithm: 'refit', iteration: 3 })];
+    const entries = input.entries.map((entry, index) => ({ ...entry, transaction: Math.min(index, 1) }));
+    await publishDatabase({ ...input, entries, transactions }, { directory: join(bench.root, 'db'), objects: bench.objects });
+    await flattenChain(bench.lock('db'), { directory: join(bench.root, 'once') });
+    const { entries: count } = await flattenChain(bench.lock('once'), { directory: join(bench.root, 'twice'), range: [1, 0, -1, -1] });
+    expect(count).toBe(3);
+    const chain = bench.chain('twice');
+    const makers = [4, 5, 12, 13].map((run) => chain.lookup('A', [1, run])?.madeBy?.algorithm);
+    expect(makers).toEqual(['means', 'refit', 'refit', 'means']);
+    expect(chain.lookup('A', [1, 5])?.effective).toEqual([1, 0, -1, -1]);
+    chain.close();
+  });
+
   it('refuses to flatten a draft', async () => {
     const bench = new Bench();
     await writeDraft(bench.input([['A', 'a', '0,0,-1,-1']]), { directory: join(bench.root, 'draft'), objects: bench.objects });
