@@ -53,6 +53,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
       code: campaign.code,
       describeDatabase: describeUsable,
       jobsOf: (name, iteration) => reads?.iteration(name, iteration)?.jobs ?? {},
+      begunAt: (name) => reads?.iteration(name, 0)?.startedAt ?? null,
       hasMissingJobs: (name, iteration) => (reads?.jobCounts(name, iteration).failed ?? 0) > 0,
     });
 

@@ -95,6 +95,8 @@ export interface PlanRequest {
   readonly describeDatabase: (path: string) => ChainMember;
   /** Jobs per collection of this iteration, as it was last begun; {} when it never was. */
   readonly jobsOf: (calibration: string, iteration: number) => Readonly<Record<string, number>>;
+  /** When its iteration 0 was begun; null when it never was. */
+  readonly begunAt: (calibration: string) => string | null;
   /** Whether jobs of this iteration failed for good. */
   readonly hasMissingJobs: (calibration: string, iteration: number) => boolean;
 }
@@ -127,6 +129,7 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
   const problems: Problem[] = [];
   const digest = (text: string) => createHash('sha256').update(text).digest('hex');
   const planned = new Map<string, PlannedCalibration>();
+  const completedAt = new Map<string, string | null>();
 
   const describe = (path: string): ChainMember | null => {
     const known = databases.get(path);
@@ -154,6 +157,7 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
     const members = [...calibration.databases, ...spec.databases].map(describe);
     if (problems.length > found) continue;
     const past = request.past(name);
+    completedAt.set(name, past?.completedAt ?? null);
     const fingerprint = once(() =>
       buildFingerprint({
         calibration,
@@ -169,7 +173,7 @@ export function planCampaign(request: PlanRequest): CampaignPlan {
         digest,
       }),
     );
-    const decision = decide(request, calibration, past, fingerprint, collections, planned);
+    const decision = decide(request, calibration, past, fingerprint, collections, planned, completedAt);
     planned.set(name, {
       spec: calibration,
       position: planned.size,
@@ -262,18 +266,21 @@ const again = (reason: string, redo: 'all' | 'algorithms' = 'all'): Decision => 
 const goOn = (reason: string, start: PlannedCalibration['start']): Decision => ({ redo: 'nothing', reused: false, reason, start });
 
 function decide(
-  { spec, fresh, hasMissingJobs, jobsOf }: PlanRequest,
+  { spec, fresh, begunAt, hasMissingJobs, jobsOf }: PlanRequest,
   calibration: CalibrationSpec,
   past: CalibrationRecord | null,
   fingerprint: () => Fingerprint,
   collections: readonly PlannedCollection[],
   planned: ReadonlyMap<string, PlannedCalibration>,
+  completedAt: ReadonlyMap<string, string | null>,
 ): Decision {
   if (past === null) return goOn('never run', NOTHING_YET);
   if (fresh) return again('--fresh');
   const isUntouched = (past.state === 'init' || past.state === 'blocked') && past.iteration === 0 && past.startedAt === null;
   const unsettled = calibration.dependsOn.filter((name) => planned.get(name)?.reused === false);
   if (unsettled.length > 0 && !isUntouched) return again(`${unsettled.join(', ')} ${unsettled.length === 1 ? 'is' : 'are'} done again`);
+  const newer = newerThan(begunAt(calibration.name), calibration.dependsOn, completedAt);
+  if (newer.length > 0) return again(`${newer.join(', ')} ${newer.length === 1 ? 'was' : 'were'} done again since`);
   const { redo, reason, continues } = compareFingerprints(past.fingerprint, fingerprint(), {
     past: { iterations: past.iteration + 1, converged: past.converged, hasMissingJobs: hasMissingJobs(calibration.name, past.iteration) },
     base: dirname(spec.configPath),
@@ -300,6 +307,14 @@ function decide(
     checkpoint: past.checkpoint,
     iteration: past.iteration,
   });
+}
+
+/**
+ * Ancestors with a result that is newer than the beginning of what was made of it: done again by a `--only` that left this calibration out, or
+ * while the config did not have it. The direct ones are enough: others reach it through these.
+ */
+function newerThan(begun: string | null, dependsOn: readonly string[], completedAt: ReadonlyMap<string, string | null>): readonly string[] {
+  return begun === null ? [] : dependsOn.filter((name) => (completedAt.get(name) ?? '') > begun);
 }
 
 /** Marked with `caf db state`, by somebody who knows better than the fingerprint. */

@@ -238,6 +238,24 @@ test('--only runs a calibration and those of its ancestors that are not complete
   expect(wrong.stderr).toContain("did you mean 'gain'?");
 });
 
+test('what was left out when its ancestor was done again, by --only or because the config did not have it, is done again afterwards', async () => {
+  project.edit('lib/pedestals.ts', '/ values.length', '/ (2 * values.length)');
+  expect((await rerun(['--only', 'pedestals'])).ran).toEqual(['pedestals fits', 'pedestals fits']);
+  project.forgetNotes();
+  const { ran, why } = await rerun();
+  expect(ran).toEqual(['gain runs']);
+  expect(why).toMatchObject({ pedestals: 'up to date', gain: 'pedestals was done again since', neighbour: 'up to date' });
+  project.forgetNotes();
+  expect((await rerun()).ran).toEqual([]);
+
+  project.edit('lib/pedestals.ts', '/ (2 * values.length)', '/ values.length');
+  project.edit('caf.config.ts', '[pedestals, gain, neighbour]', '[pedestals, neighbour]');
+  expect((await rerun()).ran).toEqual(['pedestals fits', 'pedestals fits']);
+  project.forgetNotes();
+  project.edit('caf.config.ts', '[pedestals, neighbour]', '[pedestals, gain, neighbour]');
+  expect((await rerun()).ran).toEqual(['gain runs']);
+});
+
 test('a dry run where nothing was ever run makes nothing', async () => {
   const fresh = createProject({
     'caf.config.ts': CONFIG,
