@@ -77,13 +77,15 @@ function readAlgorithm(reads: JournalReads, calibration: string, iteration: numb
 }
 
 export interface StatusPublisher {
-  /** Publishes now, or when a second has passed since the last time. */
+  /** Publishes now, or when a second has passed since the last time; later where a campaign is so large that it takes long. */
   changed(): void;
   /** Publishes for the last time. */
   close(): void;
 }
 
 const PUBLISH_INTERVAL_MS = 1000;
+/** The whole campaign is read and written each time: that may take this share of the writer's time. */
+const PUBLISH_SHARE = 0.05;
 
 /** `guard` runs what happens on the timer, where no caller waits for an error. */
 export function createStatusPublisher(
@@ -91,18 +93,20 @@ export function createStatusPublisher(
   snapshot: () => CampaignSnapshot,
   guard: (action: () => void) => void,
 ): StatusPublisher {
-  let publishedAt = Number.NEGATIVE_INFINITY;
+  let nextAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | null = null;
   const publish = () => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
+    const begin = performance.now();
     writeStatusFile(directory, snapshot());
-    publishedAt = performance.now();
+    const end = performance.now();
+    nextAt = end + Math.max(PUBLISH_INTERVAL_MS, (end - begin) / PUBLISH_SHARE);
   };
   return {
     changed() {
       if (timer !== null) return;
-      const wait = publishedAt + PUBLISH_INTERVAL_MS - performance.now();
+      const wait = nextAt - performance.now();
       if (wait <= 0) publish();
       else timer = setTimeout(() => guard(publish), wait).unref();
     },

@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openJournalForReading } from '../../src/database/journal-reader.ts';
+import { type CampaignSnapshot, createStatusPublisher } from '../../src/database/journal-status.ts';
 import { BEAT_INTERVAL_MS } from '../../src/database/lease.ts';
 import { ownIdentity } from '../../src/host/process-identity.ts';
 import { cafErrorOf, ENTRIES, entriesUpTo, openForTest, startChild, temporaryDirectory } from './journal-support.ts';
@@ -254,4 +255,28 @@ describe('on a network file system', () => {
     expect(journal.lastInvocation()?.invocation).toBe(3);
     expect(existsSync(join(directory, 'caf.db-wal'))).toBe(false);
   });
+});
+
+test('a campaign that takes long to read is published less often: a second or twenty times as long, whatever is more', () => {
+  const directory = temporaryDirectory();
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const costs = [500, 1, 1];
+  let published = 0;
+  const snapshot = (): CampaignSnapshot => {
+    vi.advanceTimersByTime(costs[published] ?? 0);
+    published += 1;
+    return { v: 1, takenAt: '', owner: null, invocation: null, calibrations: [] };
+  };
+  const publisher = createStatusPublisher(directory, snapshot, (action) => action());
+  const publishedAfter = (ms: number): number => {
+    publisher.changed();
+    vi.advanceTimersByTime(ms);
+    return published;
+  };
+  expect(publishedAfter(0)).toBe(1);
+  expect(publishedAfter(9_900)).toBe(1);
+  expect(publishedAfter(200)).toBe(2);
+  expect(publishedAfter(800)).toBe(2);
+  expect(publishedAfter(300)).toBe(3);
 });
