@@ -62,7 +62,10 @@ function lookUp(map: Readonly<Record<string, Run | Iov>>, path: string): Run | I
   const key = plainKeys(map).get(plainPath(path));
   if (key !== undefined) return checkRuns(map[key]);
   const near = nearest(path, Object.keys(map).slice(0, 1000));
-  const advice = near === null ? `the map has ${Object.keys(map).length} other paths` : `did you mean '${near}'?`;
+  const advice =
+    near === null
+      ? `the map has ${Object.keys(map).length} other ${Object.keys(map).length === 1 ? 'path' : 'paths'}`
+      : `did you mean '${near}'?`;
   throw cannotTell(`The runs of '${path}' cannot be told: the map does not have it; ${advice}`);
 }
 

@@ -112,6 +112,9 @@ export interface CodeOfCampaign {
 /** Ancestors that a fingerprint names all, in their order, which is also that of the database chain. */
 const MAX_ANCESTORS_KEPT = 100;
 
+/** One mistake in `runs` usually concerns every file. */
+const FILES_NAMED = 3;
+
 const NOTHING_YET = { checkpoint: 'init', iteration: 0 } as const;
 
 /** Throws CafError with all problems at once: missing inputs, a circle of dependencies, databases that are none. */
@@ -226,11 +229,14 @@ function planCollection(
   problems.push(...resolved.problems);
   problems.push(...containerProblems(collection.container, collection.backend, dirname(spec.configPath), `${path}.container`));
   const files: PlannedFile[] = [];
+  let untold = 0;
   for (const file of resolved.files) {
     const runs = runsOfFile(collection.runs, file.path);
     if (runs.ok) files.push({ ...file, runs: runs.value });
-    else problems.push({ path: `${path}.runs`, message: `${runs.error.path}: ${runs.error.message}` });
+    else if (++untold <= FILES_NAMED) problems.push({ path: `${path}.runs`, message: `${runs.error.path}: ${runs.error.message}` });
   }
+  if (untold > FILES_NAMED)
+    problems.push({ path: `${path}.runs`, message: `the same for ${untold - FILES_NAMED} more of ${resolved.files.length} files` });
   const { kept } = selectFiles(files, spec.iov, calibration.ignoredRuns);
   // A collection without any input, a simulation for instance, is one job unless its arguments say otherwise.
   const jobs =

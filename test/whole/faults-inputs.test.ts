@@ -75,6 +75,19 @@ test('patterns and files without a match are all told at once before anything st
   expect(existsSync(scene.results)).toBe(false);
 });
 
+test('runs that no file tells are told with three of the files, not with all', async () => {
+  for (let i = 0; i < 50; i += 1) scene.write(`data/part-${i}.csv`, '1');
+  scene.config(`export default defineConfig({ calibrations: [
+    defineCalibration({ name: 'a', algorithms: [], collections: { c: { files: ['data/part-*.csv'], runs: /e(?<experiment>\\d+)r(?<run>\\d+)/, collect: command(['true']) } } }),
+    defineCalibration({ name: 'b', algorithms: [], collections: { c: { files: ['data/part-7.csv'], runs: { 'data/else.csv': [1, 1] }, collect: command(['true']) } } }),
+  ] });`);
+  const { code, stderr } = await scene.caf(['run']);
+  expect(code).toBe(2);
+  expect(stderr.match(/does not match it/g)).toHaveLength(3);
+  expect(stderr).toContain('the same for 47 more of 50 files');
+  expect(stderr.replace(/\s+/g, ' ')).toContain('the map has 1 other path ');
+});
+
 test('an empty input file is legal; a malformed row fails its job with file and line, and after the file is mended caf run continues with it alone', async () => {
   scene.config(CAMPAIGN);
   scene.write('data/e1r1.csv', '1\n2\n');
