@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
-import { ask, readJournal, statusOf, viewIdsOf } from '../support/rig.ts';
+import { ask, type Caf, readJournal, statusOf, until, viewIdsOf } from '../support/rig.ts';
 import { countsOf, createSteered, type Steered } from '../support/steered.ts';
 
 let rig: Steered | null = null;
@@ -49,11 +49,26 @@ test('the lease of a killed caf is taken over at once', async () => {
   expect(readJournal(campaign.results, (journal) => journal.lastInvocation())).toMatchObject({ invocation: 2 });
 });
 
-/** As if the owner were on another machine, where its process cannot be looked at: only the age of its last sign of life counts. */
-function moveOwnerElsewhere(campaign: Steered): void {
-  const db = new Database(join(campaign.results, 'caf.db'));
-  db.prepare("UPDATE owner SET host = 'login99', beat_at = '2020-01-01T00:00:00.000Z'").run();
-  db.close();
+/**
+ * Stops a caf, and makes it look as if it were on another machine, where its process cannot be looked at: only the age of its last sign of
+ * life counts. Stopped in the middle of a transaction it would keep everybody from the journal: then it goes on, and is stopped again.
+ */
+async function stopElsewhere(campaign: Steered, caf: Caf): Promise<void> {
+  const db = new Database(join(campaign.results, 'caf.db'), { timeout: 100 });
+  try {
+    await until('it is stopped between two transactions', () => {
+      caf.signal('SIGSTOP');
+      try {
+        return db.prepare("UPDATE owner SET host = 'login99', beat_at = '2020-01-01T00:00:00.000Z'").run();
+      } catch (error) {
+        if ((error as { readonly code?: string }).code !== 'SQLITE_BUSY') throw error;
+        caf.signal('SIGCONT');
+        return null;
+      }
+    });
+  } finally {
+    db.close();
+  }
 }
 
 test.for([
@@ -63,8 +78,7 @@ test.for([
   const campaign = steer([name], 3);
   const first = campaign.start(['run']);
   await campaign.saw(...(name === 'functions' ? BEGUN : ['begin execution [[1,2]]']));
-  first.signal('SIGSTOP');
-  moveOwnerElsewhere(campaign);
+  await stopElsewhere(campaign, first);
   const second = campaign.start(['run', '--verbose'], { CAF_LEASE_STALE_MS: '1000' });
   await second.says(name === 'functions' ? 'adopted' : 'fits/0/slow started');
   campaign.gates[name]();
@@ -87,8 +101,7 @@ test('one that wakes while the new owner is at work leaves its jobs to that one'
   const campaign = steer(['functions', 'programs'], 5);
   const first = campaign.start(['run']);
   await campaign.saw(...BEGUN, 'begin program 0', 'begin program 1');
-  first.signal('SIGSTOP');
-  moveOwnerElsewhere(campaign);
+  await stopElsewhere(campaign, first);
   const second = campaign.start(['run', '--verbose'], { CAF_LEASE_STALE_MS: '1000' });
   await second.says('programs/0/all/1 adopted');
   first.signal('SIGCONT');
