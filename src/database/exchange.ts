@@ -8,6 +8,7 @@ import { formatForm, formatLine, TEXT_FILE } from './layout.ts';
 import { type LocalDatabase, openDatabase } from './open.ts';
 import { placeDirectory, placePayload, writeSealed } from './place.ts';
 import { publishFrom } from './publish.ts';
+import { checkUsable } from './state.ts';
 import type { PublishedVersion } from './types.ts';
 
 export interface ImportOptions {
@@ -91,13 +92,14 @@ export interface ExportOptions {
   readonly revisions?: 'hash' | 'int';
 }
 
-/** What exportDatabase would write: the names of the payload files beside database.txt. */
+/** What exportDatabase would write: the names of the payload files beside database.txt. CAF_DB_STATE. */
 export function planExport(
   path: string,
   { revisions = 'hash' }: ExportOptions = {},
 ): Omit<ExportReport, 'directory'> & { readonly files: readonly string[] } {
   const database = openDatabase(path);
   try {
+    checkUsable(database.directory, database.state);
     const { lines, files } = exportLines(database, revisions);
     return { entries: lines.length, payloads: files.size, files: [...files.keys()] };
   } finally {
@@ -105,10 +107,11 @@ export function planExport(
   }
 }
 
-/** Writes database.txt and `dbstore_<name>_rev_<rev>.root` files, as Belle II reads them. Provenance becomes comment lines. CAF_DB_EXISTS. */
+/** Writes database.txt and `dbstore_<name>_rev_<rev>.root` files, as Belle II reads them. Provenance becomes comment lines. CAF_DB_EXISTS, CAF_DB_STATE for an invalid one. */
 export async function exportDatabase(path: string, into: string, { revisions = 'hash' }: ExportOptions = {}): Promise<ExportReport> {
   const database = openDatabase(path);
   try {
+    checkUsable(database.directory, database.state);
     const { lines, files } = exportLines(database, revisions);
     await placeDirectory({
       directory: resolve(into),

@@ -83,7 +83,7 @@ function withFiles(directory: string, reader: DatabaseReader): LocalDatabase {
   const painted = new Map<string, { readonly entries: readonly EntryRow[]; readonly parts: Parts }>();
   return {
     ...reader,
-    state: reader.state === 'committed' ? stateOf(directory) : reader.state,
+    state: stateHere(directory, reader.state),
     directory,
     fileOf(payload) {
       const known = reader.fileOf(payload);
@@ -104,6 +104,13 @@ function withFiles(directory: string, reader: DatabaseReader): LocalDatabase {
       return layer.entries[layer.parts.winner[at] ?? 0] ?? null;
     },
   };
+}
+
+/** With its history where it has one: a text without its image has none, but what was invalid with it stays invalid. */
+function stateHere(directory: string, state: DatabaseState): DatabaseState {
+  if (state !== 'committed' && state !== 'text') return state;
+  const known = stateOf(directory);
+  return state === 'committed' || known === 'invalid' ? known : state;
 }
 
 // --------------------------------------------------------------------------------------------------------------- images

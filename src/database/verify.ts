@@ -62,7 +62,8 @@ export async function verifyDatabase(path: string, options: VerifyOptions = {}):
   const directory = findDump(resolve(path)) === null ? findDatabase(path) : resolve(path);
   const problems: VerifyProblem[] = [];
   const report: Report = (level, where, what, expected, actual) => void problems.push({ level, path: where, what, expected, actual });
-  const reader = existsSync(join(directory, IMAGE_FILE)) ? checkImage(directory, report) : openText(directory, report);
+  const hasImage = existsSync(join(directory, IMAGE_FILE));
+  const reader = hasImage ? checkImage(directory, report) : openText(directory, report);
   let read = 0;
   let entries: readonly EntryRow[] = [];
   let payloads: readonly PayloadRow[] = [];
@@ -71,7 +72,7 @@ export async function verifyDatabase(path: string, options: VerifyOptions = {}):
     try {
       entries = reader.entries();
       payloads = [...new Set(entries.map((entry) => entry.payload))];
-      if (reader.state !== 'text') {
+      if (hasImage) {
         checkIdentities(directory, reader, report);
         checkView(directory, reader, report);
         checkText(directory, entries, report);

@@ -1,9 +1,10 @@
 // States of published databases: forward one step at a time, invalid for ever, and what chains refuse.
-import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STATE_NAMES } from '../../src/cli/commands/db/state.ts';
 import { describeDatabase, describeUsable, openChain } from '../../src/database/chain.ts';
+import { exportDatabase, planExport } from '../../src/database/exchange.ts';
 import { flattenChain } from '../../src/database/flatten.ts';
 import { getPayload, showDatabase } from '../../src/database/queries.ts';
 import { changeState, type PublishedState, readStates, STATE_FILE, STATES, stateOf } from '../../src/database/state.ts';
@@ -79,10 +80,26 @@ describe('the state of a database', () => {
       () => describeUsable(directory),
       () => getPayload(directory, 'A', [1, 5]),
       () => flattenChain(lock, { directory: join(bench.root, 'flat') }),
+      () => planExport(directory),
+      () => exportDatabase(directory, join(bench.root, 'exported')),
     ]) {
       expect(await codeOf(use)).toBe('CAF_DB_STATE');
     }
     expect(showDatabase(directory).state).toBe('invalid');
+  });
+
+  it('keeps it out also when only its text is left', async () => {
+    const { bench, directory } = await published();
+    const text = join(bench.root, 'text');
+    cpSync(directory, text, { recursive: true });
+    rmSync(join(text, 'conditions.sqlite'));
+    change(text, 'validated');
+    expect(showDatabase(text).state).toBe('text');
+    const lock = bench.lock('text');
+    change(text, 'invalid', 'wrong field map');
+    expect(showDatabase(text).state).toBe('invalid');
+    expect(await verifyDatabase(text)).toMatchObject({ ok: true, problems: [] });
+    expect(() => openChain(lock).lookup('A', [1, 5])).toThrow(/is invalid: wrong field map/);
   });
 
   it('can be asked for: a chain of validated databases refuses one that is only committed', async () => {
