@@ -41,12 +41,17 @@ function buildSmallImage(input: ImageInput): Buffer {
     blank = { sqlite, write: createRowWriter(sqlite) };
   }
   const { sqlite, write } = blank;
-  sqlite.exec('BEGIN');
   try {
+    sqlite.exec('BEGIN');
     write(input);
-    return sqlite.serialize();
-  } finally {
+    const image = sqlite.serialize();
     sqlite.exec('ROLLBACK');
+    return image;
+  } catch (error) {
+    // Rows that were not yet inserted must not come into the next image.
+    blank = null;
+    sqlite.close();
+    throw error;
   }
 }
 

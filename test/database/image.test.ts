@@ -36,6 +36,18 @@ function inspect(image: Buffer): unknown {
 }
 
 describe('images', () => {
+  it('hold nothing of one that could not be built', () => {
+    const good = build(200, 'a');
+    const content = resolveContent(
+      entriesOf(5, 'b').map((entry) => ({
+        ...entry,
+        payload: { ...entry.payload, parts: [{ firstEvent: -1, sha256: entry.payload.sha256 }] },
+      })),
+    );
+    expect(() => buildImage({ content, transactions: [], parents: [], meta: {} })).toThrow('CHECK constraint failed');
+    expect(build(200, 'a')).toEqual(good);
+  });
+
   it('have the same bytes whatever was built before them', () => {
     const first = build(200, 'a');
     expect(build(37, 'b')).not.toEqual(first);
