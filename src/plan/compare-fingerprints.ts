@@ -1,6 +1,6 @@
 // Compares two fingerprints of a calibration: what must be done again, and why, in words.
 import type { Fingerprint } from '../domain/journal.ts';
-import { DIGEST_PREFIX, MISSING_FILE } from './fingerprint.ts';
+import { DIGEST_PREFIX, MISSING_FILE, SOFTWARE } from './fingerprint.ts';
 
 /** How far the calibration had come under the old fingerprint. */
 export interface Past {
@@ -57,8 +57,12 @@ export function compareFingerprints(
 /** Then each job is looked at: those whose own files are the same are kept. */
 const changesOnlyFiles = (old: Parts, now: Parts): boolean =>
   [...new Set([...Object.keys(old), ...Object.keys(now)])].every(
-    (key) => old[key] === now[key] || (key.startsWith('files:') && key in old && key in now),
+    (key) => isSame(key, old, now) || (key.startsWith('files:') && key in old && key in now),
   );
+
+/** What one backend says of the software of its jobs cannot be compared with another that says nothing. */
+const isSame = (key: string, old: Parts, now: Parts): boolean =>
+  old[key] === now[key] || (key.startsWith(SOFTWARE) && !(key in old && key in now));
 
 const summary = (changes: readonly string[]): string =>
   changes.length > 1 ? `${changes[0]} (and ${changes.length - 1} more)` : (changes[0] ?? 'changed');
@@ -108,7 +112,7 @@ function describeParts(old: Parts, now: Parts, codeReason: () => string): readon
   }
   const owner = 'collections' in now ? 'collection' : 'algorithm';
   for (const key of new Set([...Object.keys(now), ...Object.keys(old)])) {
-    if (old[key] === now[key] || LIMITS.includes(key) || isList(key)) continue;
+    if (isSame(key, old, now) || LIMITS.includes(key) || isList(key)) continue;
     const { kind, subject } = splitKey(key);
     if (told.has(`${kind === 'database' ? 'database' : owner} ${subject}`)) continue;
     changes.push(describeChange(key, old[key], now[key], codeReason));

@@ -15,20 +15,23 @@
 // maxIterations                                  maxIterations                        see judgeLimits
 // onMaxIterations                                onMaxIterations                      see judgeLimits
 // quorum                                         quorum                               raised and jobs are missing: algorithms
-// backend, site, resources, retries,             not kept                             nothing: they say where and how
-//   algorithmsRunner, executionTimeLimit,                                             long, not what
-//   savePayloads
+// modules and setup of a batch backend           backend.<option>:<collection>        all; nothing where the other backend
+//                                                or <algorithm>                       has none, such as local
+// all else of the backend, site, resources,      not kept                             nothing: they say where and how
+//   retries, algorithmsRunner,                                                        long, not what
+//   executionTimeLimit, savePayloads
 //
 // That an ancestor is done again is no matter of this file: then its descendants are done again, too.
 import {
   type AlgorithmSpec,
+  type BackendSpec,
   type CalibrationSpec,
   type CollectionSpec,
   type Command,
-  isCommand,
+  engineOfAlgorithms,
   type UserFunction,
 } from '../domain/calibration.ts';
-import type { Iov } from '../domain/iov.ts';
+import { type Iov, sortRuns } from '../domain/iov.ts';
 import type { Fingerprint } from '../domain/journal.ts';
 import { canonicalText } from './canonical-text.ts';
 
@@ -70,7 +73,7 @@ export function buildFingerprint(input: FingerprintInput): Fingerprint {
   return {
     collectors: {
       iov: readable(input.requestedIov),
-      ignoredRuns: readable(calibration.ignoredRuns),
+      ignoredRuns: readable(sortRuns(calibration.ignoredRuns)),
       ...Object.fromEntries(input.databases.map(({ label, versionId }) => [`database:${label}`, versionId])),
       databases: canonicalText(input.databases.map(({ label }) => label)),
       ancestors: canonicalText(input.ancestors),
@@ -97,31 +100,45 @@ function collectionParts(collection: CollectionSpec, input: FingerprintInput, re
   return {
     [`files:${name}`]: filesText(input.files[name] ?? [], input.digest),
     [`runs:${name}`]: readable(collection.runs),
-    [`collect:${name}`]: readable(taskText(collection.collect)),
+    [`collect:${name}`]: taskText(readable, collection.collect),
     [`outputs:${name}`]: readable([collection.outputsRequired, ...collection.outputs]),
     [`split:${name}`]: readable(collection.split),
     [`granularity:${name}`]: readable(collection.granularity),
     [`setup:${name}`]: readable(collection.setup),
     [`container:${name}`]: readable(collection.container),
+    ...softwareParts(name, collection.backend, readable),
     ...environmentParts(name, collection.env, input.digest),
   };
 }
 
+export const SOFTWARE = 'backend.';
+
+/** A batch backend says which software its jobs find: another release of it makes other results. Its `env` holds what a session needs, too, and is not kept. */
+const softwareParts = (name: string, backend: BackendSpec, readable: (value: unknown) => string): Parts =>
+  backend.kind === 'local'
+    ? {}
+    : {
+        [`${SOFTWARE}modules:${name}`]: readable(backend.modules),
+        [`${SOFTWARE}setup:${name}`]: readable(backend.setup),
+      };
+
 function algorithmParts(algorithm: AlgorithmSpec, input: FingerprintInput, readable: (value: unknown) => string): Parts {
   const { name, strategy } = algorithm;
   return {
-    [`run:${name}`]: readable(taskText(algorithm.run)),
-    [`setup:${name}`]: readable(taskText(algorithm.setup)),
-    [`findBoundaries:${name}`]: readable(taskText(algorithm.findBoundaries)),
+    [`run:${name}`]: taskText(readable, algorithm.run),
+    [`setup:${name}`]: taskText(readable, algorithm.setup),
+    [`findBoundaries:${name}`]: taskText(readable, algorithm.findBoundaries),
     [`strategy:${name}`]: readable(strategy.name),
     ...(algorithm.container === null ? {} : { [`container:${name}`]: readable(algorithm.container) }),
+    ...(engineOfAlgorithms(algorithm.backend) === null ? {} : softwareParts(name, algorithm.backend, readable)),
     ...Object.fromEntries(Object.entries(strategy.options).map(([option, value]) => [`option:${name}:${option}`, readable(value)])),
     ...environmentParts(name, algorithm.env, input.digest),
   };
 }
 
-/** What a function does is told by the code; here counts only that it is one. */
-const taskText = (task: UserFunction | Command | null): unknown => (isCommand(task) ? task.argv : task);
+/** What a function does is told by the code; here counts which one it is, where the config chooses: `run: isQuick ? quick : full`. */
+const taskText = (readable: (value: unknown) => string, task: UserFunction | Command | null): string =>
+  typeof task === 'function' ? `<function ${task.name}>` : readable(task?.argv ?? null);
 
 const environmentParts = (name: string, env: Readonly<Record<string, string>>, digest: (text: string) => string): Parts =>
   Object.fromEntries(Object.entries(env).map(([variable, value]) => [`env:${name}:${variable}`, DIGEST_PREFIX + digest(value)]));

@@ -1,7 +1,7 @@
 // What the change of each part of a calibration redoes, and the reason that is shown.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { AlgorithmSpec, CalibrationSpec, CollectionSpec } from '../../src/domain/calibration.ts';
+import type { AlgorithmSpec, BackendSpec, CalibrationSpec, CollectionSpec, SlurmSpec } from '../../src/domain/calibration.ts';
 import { canonicalText } from '../../src/plan/canonical-text.ts';
 import { compareFingerprints, type Past } from '../../src/plan/compare-fingerprints.ts';
 import { buildFingerprint, type FingerprintInput } from '../../src/plan/fingerprint.ts';
@@ -94,6 +94,63 @@ test('equal inputs are up to date, also after the journal', () => {
   expect(again.reason).toBe('up to date');
 });
 
+const quick = () => 'ok' as const;
+
+const slurm = (options: Partial<SlurmSpec> = {}): SlurmSpec => ({
+  kind: 'slurm',
+  env: {},
+  modules: ['root/6.30'],
+  setup: [],
+  scratch: null,
+  logDirectory: null,
+  maxJobs: 1000,
+  maxArray: null,
+  submitsPerMinute: 20,
+  pollMs: 5000,
+  settleMs: 30_000,
+  algorithmsOn: 'caf',
+  site: {
+    partition: null,
+    account: null,
+    qos: null,
+    constraint: null,
+    reservation: null,
+    exclusive: false,
+    gpus: null,
+    directives: [],
+  },
+  ...options,
+});
+
+describe('the software that a batch backend gives to its jobs', () => {
+  const change = (from: BackendSpec, to: BackendSpec, of: (backend: BackendSpec) => Partial<FingerprintInput>) => {
+    const [before, after] = [from, to].map((backend) => buildFingerprint({ ...input, ...of(backend) }));
+    const { redo, reason } = compareFingerprints(before!, after!);
+    return { redo, reason };
+  };
+  const local: BackendSpec = collection.backend;
+  const ofCollection = (backend: BackendSpec) => withCollection({ backend });
+  const ofAlgorithm = (backend: BackendSpec) => withAlgorithm({ backend });
+
+  test('counts for collectors, and for algorithms that run there', () => {
+    const other = { modules: ['root/6.32'] };
+    const reason = (name: string) => `option backend.modules of ${name} changed: ["root/6.30"] -> ["root/6.32"]`;
+    expect(change(slurm(), slurm(other), ofCollection)).toEqual({ redo: 'all', reason: reason('random') });
+    expect(change(slurm(), slurm({ setup: ['source /cvmfs/setup.sh'] }), ofCollection)).toMatchObject({ redo: 'all' });
+    const there = { algorithmsOn: 'backend' } as const;
+    expect(change(slurm(there), slurm({ ...there, ...other }), ofAlgorithm)).toEqual({ redo: 'algorithms', reason: reason('means') });
+    expect(change(slurm(), slurm(other), ofAlgorithm)).toMatchObject({ redo: 'nothing' });
+  });
+
+  test('cannot be compared with what runs on this machine; where and how long do not count', () => {
+    expect(change(local, slurm(), ofCollection)).toEqual({ redo: 'nothing', reason: 'up to date' });
+    expect(change(slurm(), local, ofCollection)).toEqual({ redo: 'nothing', reason: 'up to date' });
+    expect(change(slurm(), slurm({ env: { X509_USER_PROXY: '/tmp/x' }, maxJobs: 1 }), ofCollection)).toMatchObject({ redo: 'nothing' });
+    const more = (backend: BackendSpec) => ({ ...withCollection({ backend }), files: { random: fileList(backend === local ? 4 : 8) } });
+    expect(change(local, slurm(), more)).toEqual({ redo: 'algorithms', reason: 'input list changed: + 4 files' });
+  });
+});
+
 describe('all is redone when', () => {
   test.each<{ change: Partial<FingerprintInput>; reason: string }>([
     { change: { requestedIov: [7, 1, 7, 20] }, reason: 'requested IoV changed: everything -> 7,1,7,20' },
@@ -109,7 +166,7 @@ describe('all is redone when', () => {
     { change: withCollection({ split: { by: 'maxFilesPerJob', maxFilesPerJob: 2 } }), reason: 'option split of random changed' },
     {
       change: withCollection({ collect: { kind: 'command', argv: ['fit'] } }),
-      reason: 'option collect of random changed: <function> -> ["fit"]',
+      reason: 'option collect of random changed: <function collect> -> ["fit"]',
     },
     { change: withCollection({ env: { TOKEN: 'other' } }), reason: 'environment variable TOKEN of random changed' },
     {
@@ -143,7 +200,8 @@ describe('the algorithms are redone when', () => {
       change: withAlgorithm({ strategy: { ...algorithm.strategy, options: { stepSize: 2, coverage: null } } }),
       reason: 'option stepSize of means changed: 1 -> 2',
     },
-    { change: withAlgorithm({ setup: () => undefined }), reason: 'option setup of means changed: null -> <function>' },
+    { change: withAlgorithm({ setup: () => undefined }), reason: 'option setup of means changed: null -> <function setup>' },
+    { change: withAlgorithm({ run: quick }), reason: 'option run of means changed: <function run> -> <function quick>' },
     { change: withAlgorithm({ env: { MODE: 'fast' } }), reason: 'environment variable MODE of means changed' },
     { change: withCalibration({ algorithms: [algorithm, { ...algorithm, name: 'widths' }] }), reason: 'algorithm widths added' },
     {
@@ -164,6 +222,15 @@ test('several changes are counted, the one that matters most first', () => {
 describe('nothing is redone for', () => {
   test.each<{ what: string; change: Partial<FingerprintInput> }>([
     { what: 'slots', change: withCalibration({ backend: { kind: 'local', slots: 1, memoryBytes: 5 } }) },
+    {
+      what: 'the order of ignored runs',
+      change: withCalibration({
+        ignoredRuns: [
+          [7, 3],
+          [7, 3],
+        ],
+      }),
+    },
     { what: 'savePayloads', change: withCalibration({ savePayloads: false }) },
     { what: 'retries', change: withCollection({ retries: 9 }) },
     { what: 'resources', change: withCollection({ resources: { cores: 4, memoryBytes: 1, memoryIsSet: true, timeMs: 1 } }) },
