@@ -3,6 +3,8 @@ import { ENDED_FILE, JOB_FILE, STARTED_FILE, STDERR_FILE, STDOUT_FILE } from '..
 
 /** A task that finds that it was started before exits with this status, and has done nothing. */
 export const STARTED_TWICE = 85;
+/** A task that cannot write in its directory exits with this one: the directory is read-only on its node, or full. */
+export const CANNOT_WRITE = 86;
 
 /** One task: an attempt and what it runs. */
 export interface TaskText {
@@ -85,7 +87,8 @@ if [ -e ${JOB_FILE} ] && ! grep -qF "$token" ${JOB_FILE}; then exit ${STARTED_TW
 # Started a second time by the engine: the first one may still write here. caf makes a new attempt in another directory.
 [ -e ${ENDED_FILE} ] && exit ${STARTED_TWICE}
 read -r began rest < /proc/uptime
-(set -C; echo "$(uname -n) $began" > ${STARTED_FILE}) 2> /dev/null || exit ${STARTED_TWICE}
+(set -C; : > ${STARTED_FILE}) 2> /dev/null || { [ -e ${STARTED_FILE} ] && exit ${STARTED_TWICE}; exit ${CANNOT_WRITE}; }
+echo "$(uname -n) $began" 2> /dev/null > ${STARTED_FILE} || exit ${CANNOT_WRITE}
 case $environment in
 ${environments.map((env, i) => `${i}) set -- ${assignments(env)} "$@" ;;`).join('\n')}
 esac

@@ -7,7 +7,7 @@ import { signalName } from '../host/signal-name.ts';
 import { ENDED_FILE } from '../worker/contract.ts';
 import { finishLogs } from './attempt-logs.ts';
 import type { AttemptEnd, JobSubmission, RunningJob } from './backend.ts';
-import { readTaskEnd, STARTED_TWICE, type TaskEnd } from './batch-script.ts';
+import { CANNOT_WRITE, readTaskEnd, STARTED_TWICE, type TaskEnd } from './batch-script.ts';
 import type { EngineEnd, EngineState } from './engine.ts';
 
 export interface BatchTask {
@@ -146,6 +146,8 @@ export function verdict(submission: JobSubmission, own: TaskEnd | null, engine: 
     return isCancelWanted
       ? { how: 'cancelled', usage }
       : { how: 'node-lost', detail: 'the engine put it back into the queue, or lost its node, and started it a second time', usage };
+  if (engine?.how === 'exited' && engine.code === CANNOT_WRITE && own === null)
+    return { how: 'not-started', message: `its node cannot write in ${submission.directory}: it is read-only or full there` };
   if (own !== null) return isCancelWanted && own.stopped ? { how: 'cancelled', usage } : endOfStatus(own.status, usage);
   if (engine?.how === 'signalled') return isCancelWanted ? { how: 'cancelled', usage } : { how: 'signalled', signal: engine.signal, usage };
   if (engine?.how === 'exited' && engine.code !== null && engine.code !== 0) return { how: 'exited', code: engine.code, usage };

@@ -1,5 +1,5 @@
 // The shared runner of batch engines, on a fake Slurm with real commands and real processes: nothing is lost, nothing is done twice.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -382,6 +382,17 @@ describe('how a job ends', () => {
     fake.become(0, 'PENDING', 'None');
     fake.fault(null);
     expect(await job.ended).toMatchObject({ how: 'exited', code: 0 });
+  });
+
+  it('is not taken for one that was started twice where its node may not write: that would be tried again for ever', async () => {
+    const job = rig.shell('echo once >> once');
+    // Leads to where no file can be made, as a directory that is read-only there.
+    symlinkSync('/nowhere/at/all', join(job.directory, 'batch.started'));
+    expect(await newBackend().submit(job).ended).toEqual({
+      how: 'not-started',
+      message: expect.stringMatching(/^its node cannot write in .*attempt-0/),
+    });
+    expect(rig.read(job, 'once')).toBeNull();
   });
 
   it('does nothing when it is started a second time in its directory', async () => {
