@@ -235,6 +235,13 @@ function createReads(db: Sqlite, invocation: () => number): JournalReads {
     lastAttempt,
   });
 
+  const openAttempts = (calibration: string, iteration: number): number =>
+    one<{ readonly open: number }>(
+      'SELECT count(*) AS open FROM attempts WHERE calibration = ? AND iteration = ? AND outcome IS NULL',
+      calibration,
+      iteration,
+    )?.open ?? 0;
+
   return {
     calibration(name) {
       const row = one<CalibrationRow>('SELECT * FROM calibrations WHERE calibration = ?', name);
@@ -275,14 +282,16 @@ function createReads(db: Sqlite, invocation: () => number): JournalReads {
       );
       if (planned === undefined) return NO_JOBS;
       const total = Object.values(parse<Readonly<Record<string, number>>>(planned.jobs)).reduce((sum, jobs) => sum + jobs, 0);
-      const counts = one<Omit<JobCounts, 'total' | 'queued'>>(
-        `SELECT coalesce(sum(state = 'succeeded'), 0) AS succeeded, coalesce(sum(state = 'failed'), 0) AS failed, coalesce(sum(state = 'started'), 0) AS running,
+      const counts = one<Omit<JobCounts, 'total' | 'queued' | 'running'> & { readonly started: number }>(
+        `SELECT coalesce(sum(state = 'succeeded'), 0) AS succeeded, coalesce(sum(state = 'failed'), 0) AS failed, coalesce(sum(state = 'started'), 0) AS started,
            coalesce(sum(state = 'succeeded' AND finished_in < ?), 0) AS reused FROM jobs WHERE calibration = ? AND iteration = ?`,
         invocation(),
         calibration,
         iteration,
       );
-      const { succeeded, failed, running, reused } = counts ?? NO_JOBS;
+      const { succeeded, failed, started, reused } = counts ?? { ...NO_JOBS, started: 0 };
+      // A job that was cancelled, or waits for its next attempt, has been started and is not at work. Counted apart: a look for each job is slow.
+      const running = started === 0 ? 0 : Math.min(started, openAttempts(calibration, iteration));
       return { total, succeeded, failed, running, queued: Math.max(0, total - succeeded - failed - running), reused };
     },
     attempts: (key) =>

@@ -386,6 +386,15 @@ describe('doing things again', () => {
     expect(journal.jobCounts('pedestals', 0)).toMatchObject({ failed: 0, running: 1, queued: 2 });
   });
 
+  test('a job is at work while its attempt is: one that was cancelled waits to be done again', () => {
+    const journal = openForTest(temporaryDirectory());
+    appendAll(journal, entriesUpTo('attempt.spawned'));
+    expect(journal.jobCounts('pedestals', 0)).toMatchObject({ running: 1, queued: 2 });
+    journal.append({ ...ENTRIES['attempt.finished'], outcome: { state: 'cancelled', detail: 'it was cancelled' } });
+    expect(journal.jobCounts('pedestals', 0)).toMatchObject({ succeeded: 0, failed: 0, running: 0, queued: 3 });
+    expect(journal.jobs('pedestals', 0, 'random').get(0)).toMatchObject({ finished: null, failedAttempts: 0 });
+  });
+
   test('jobs finished in an earlier invocation count as reused; those finished now do not', () => {
     const directory = temporaryDirectory();
     const first = openForTest(directory);

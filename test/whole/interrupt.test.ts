@@ -52,6 +52,7 @@ test('SIGINT twice: jobs and all they started are ended, and done again by the n
   expect(campaign.pids().length).toBeGreaterThanOrEqual(5);
   expect(campaign.pids().filter((pid) => !isGone(pid))).toEqual([]);
   expect(readJournal(campaign.results, (journal) => journal.unfinishedAttempts())).toEqual([]);
+  expect(readJournal(campaign.results, (journal) => journal.jobCounts('functions', 0).running)).toBe(0);
 
   campaign.gates.functions();
   campaign.gates.programs();
