@@ -3,10 +3,19 @@
 // It starts from the top-level statement that defines the calibration, by itself or through functions (a factory, .map), and adds, again
 // and again, the statements that declare what is mentioned, across imports of local files. Whatever a loaded module does at its top level belongs to it. Packages count by name and version.
 // Where this cannot be told (defined in a timer, import() of what is no literal, require, eval, no module), all local files count, whole.
-// Not followed: files that code reads by itself, and what a program imports; programs count by the files named in their argument vector.
+// Not followed: files that code reads by itself, and what a program imports; programs count by the files named in their argument vector
+// (also within a line of shell), and by the file of their image. What `setup` sources belongs to the site, which may change it at any time.
 import { statSync } from 'node:fs';
-import { dirname, isAbsolute } from 'node:path';
-import { type CalibrationSpec, type Command, isCommand, type SourceLocation, type UserFunction } from '../domain/calibration.ts';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import {
+  type AlgorithmSpec,
+  type CalibrationSpec,
+  type CollectionSpec,
+  type Command,
+  isCommand,
+  type SourceLocation,
+  type UserFunction,
+} from '../domain/calibration.ts';
 import type { Fingerprint } from '../domain/journal.ts';
 import { FileCache } from './code-files.ts';
 import { isInPackage } from './code-packages.ts';
@@ -41,7 +50,8 @@ export interface CodeReaderOptions {
 
 /** One reader for one loading of a config: each file is read and parsed once. */
 export function createCodeReader({ configPath, modules }: CodeReaderOptions): CodeReader {
-  const files = new FileCache(dirname(configPath));
+  const directory = dirname(configPath);
+  const files = new FileCache(directory);
   const local = [configPath, ...modules].filter((path) => !isInPackage(path));
   let shared: Reach | null = null;
   const everything = () => {
@@ -50,14 +60,8 @@ export function createCodeReader({ configPath, modules }: CodeReaderOptions): Co
   };
   return {
     of(calibration, recorded = null) {
-      const forCollectors = programFiles(
-        calibration.collections.map(({ collect }) => collect),
-        configPath,
-      );
-      const forAlgorithms = programFiles(
-        calibration.algorithms.flatMap(({ run, setup, findBoundaries }) => [run, setup, findBoundaries]),
-        configPath,
-      );
+      const forCollectors = calibration.collections.flatMap((collection) => filesOfCollection(collection, directory));
+      const forAlgorithms = calibration.algorithms.flatMap((algorithm) => filesOfAlgorithm(algorithm, directory));
       const roles = rolesOf(configPath, calibration.source);
       const known = reuse([configPath, ...local, ...roles.keys(), ...forCollectors, ...forAlgorithms], recorded, (path) =>
         [files.state(path), ...(roles.get(path) ?? [])].join(' '),
@@ -91,12 +95,27 @@ function reuse(paths: readonly string[], recorded: Fingerprint | null, stateOf: 
   return isEqual ? { collectors, algorithms, files: recorded.code } : null;
 }
 
-/** Arguments that name an existing file, also behind an equals sign. */
-function programFiles(tasks: readonly (UserFunction | Command | null)[], configPath: string): readonly string[] {
-  const words = tasks.flatMap((task) => (isCommand(task) ? task.argv : []));
-  const paths = words.flatMap((word) => {
-    const filled = word.replaceAll('{config}', dirname(configPath));
-    return [filled, filled.slice(filled.indexOf('=') + 1)];
-  });
+function filesOfCollection({ collect, container }: CollectionSpec, directory: string): readonly string[] {
+  return filesNamed([...wordsOf(collect), ...imageOf(container, directory)], directory);
+}
+
+function filesOfAlgorithm({ run, setup, findBoundaries, container }: AlgorithmSpec, directory: string): readonly string[] {
+  return filesNamed([...[run, setup, findBoundaries].flatMap(wordsOf), ...imageOf(container, directory)], directory);
+}
+
+const wordsOf = (task: UserFunction | Command | null): readonly string[] => (isCommand(task) ? task.argv : []);
+
+/** podman has images by name, the others may have them as files. */
+const imageOf = (container: CollectionSpec['container'], directory: string): readonly string[] =>
+  container === null || container.runtime === 'podman' ? [] : [resolve(directory, container.image)];
+
+/** What stands between paths in a line of shell, or before one: `--script=`, `PYTHONPATH=`. */
+const BETWEEN = /[\s'"`;|&<>()=,:]+/;
+
+/** Existing files that words name, as a whole, behind an equals sign or within. */
+function filesNamed(words: readonly string[], directory: string): readonly string[] {
+  const paths = words
+    .flatMap((word) => [word, word.slice(word.indexOf('=') + 1), ...word.split(BETWEEN)])
+    .map((path) => path.replaceAll('{config}', directory));
   return [...new Set(paths)].filter((path) => isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }

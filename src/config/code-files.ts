@@ -1,6 +1,6 @@
 // The files code lies in: each is read, hashed and parsed at most once.
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, relative, sep } from 'node:path';
 import { MISSING_FILE } from '../plan/fingerprint.ts';
 import type { Effects } from './code-effects.ts';
@@ -120,16 +120,23 @@ function readIfThere(path: string): string | null {
   }
 }
 
-/** Chunk by chunk: a program's argument may name a large file. */
+/** An image of a container may have gigabytes, and would be read at each start. */
+const LARGE_BYTES = 64e6;
+
+/** Chunk by chunk: a program's argument may name a large file. Beyond that it counts by size and time, as input files do. */
 function hashFile(path: string): string {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');
   } catch (error) {
     if (isMissing(error)) return MISSING_FILE;
+    // A program may be executed without being readable.
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return sizeAndTime(statSync(path, { bigint: true }));
     throw error;
   }
   try {
+    const stat = fstatSync(descriptor, { bigint: true });
+    if (stat.size > LARGE_BYTES) return sizeAndTime(stat);
     const hash = createHash('sha256');
     const chunk = Buffer.allocUnsafe(1 << 16);
     for (let size = readSync(descriptor, chunk); size > 0; size = readSync(descriptor, chunk)) hash.update(chunk.subarray(0, size));
@@ -138,6 +145,8 @@ function hashFile(path: string): string {
     closeSync(descriptor);
   }
 }
+
+const sizeAndTime = ({ size, mtimeNs }: { readonly size: bigint; readonly mtimeNs: bigint }): string => `${size} bytes of ${mtimeNs}`;
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');

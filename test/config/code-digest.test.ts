@@ -1,5 +1,5 @@
 // Which edits change the code digest of a calibration, with real modules on disk.
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -583,8 +583,8 @@ describe('programs', () => {
   const command = (...argv: string[]) => ({ kind: 'command' as const, argv });
   const find = (collect: readonly string[], run: readonly string[]) => (): CodeOf => ({
     ...calibrationIn('caf.config.ts'),
-    collections: [{ collect: command(...collect) } as never],
-    algorithms: [{ run: command(...run), setup: null, findBoundaries: null } as never],
+    collections: [{ collect: command(...collect), container: null } as never],
+    algorithms: [{ run: command(...run), setup: null, findBoundaries: null, container: null } as never],
   });
   const files = { ...campaign, 'collect.py': 'print(41)', 'fit.py': 'print(41)' };
 
@@ -593,6 +593,40 @@ describe('programs', () => {
     expect(edit(files, 'collect.py', '41', '42', programs)).toBe('all');
     expect(edit(files, 'fit.py', '41', '42', programs)).toBe('algorithms');
     expect(digestsOf(files, programs).files[join(root, 'fit.py')]).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe('programs in lines of shell and images', () => {
+  const command = (...argv: string[]) => ({ kind: 'command' as const, argv });
+  const files = { ...campaign, 'tools/collect.py': 'print(41)' };
+  const find =
+    (argv: readonly string[], more: object = {}) =>
+    (): CodeOf => ({
+      ...calibrationIn('caf.config.ts'),
+      collections: [{ collect: command(...argv), container: null, ...more } as never],
+    });
+
+  test.each([
+    'python3 {config}/tools/collect.py "$@" | gzip > out.gz',
+    'exec "{config}/tools/collect.py";',
+    'MACRO={config}/tools/collect.py,fast root -b',
+  ])('count by the files named in a line of shell: %s', (line) => {
+    expect(edit(files, 'tools/collect.py', '41', '42', find(['sh', '-c', line]))).toBe('all');
+  });
+
+  test('count by the file of their image, a large one by its size and time', () => {
+    const image = (runtime: string) => find(['true'], { container: { runtime, image: './tools.sif', binds: [], options: [] } });
+    const small = { ...files, 'tools.sif': '41' };
+    expect(edit(small, 'tools.sif', '41', '42', image('apptainer'))).toBe('all');
+    expect(edit(small, 'tools.sif', '41', '42', image('podman'))).toBe('nothing');
+
+    const path = join(root, 'tools.sif');
+    const digest = () => createCodeReader({ configPath: join(root, 'caf.config.ts'), modules: [] }).of(image('apptainer')());
+    truncateSync(path, 10e9);
+    const before = digest();
+    expect(effectOf(before, digest())).toBe('nothing');
+    utimesSync(path, 1, 1);
+    expect(effectOf(before, digest())).toBe('all');
   });
 });
 
