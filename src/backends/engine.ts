@@ -133,7 +133,7 @@ export interface BatchEngine<Site = unknown> {
   cancel(tasks: readonly string[]): Argv;
   /** True when the wish has arrived. What has gone already counts as arrived. */
   readCancel(answer: CommandResult): boolean;
-  /** For engines that write down in their own log (see `ArrayRequest.log`) what happens to tasks: what a piece of it tells, in order. `rest`: its end, as far as that is no whole event. */
+  /** For engines that write down in their own log (see `ArrayRequest.log`) what happens to tasks: what a piece of it tells, in order. `rest`: its end from the beginning of a line on, as far as that is no whole event. */
   readonly readLog?: (log: string) => { readonly tasks: readonly EngineTask[]; readonly rest: string };
   /** The option of a backend that keeps jobs off a node, as code in a config. Missing = there is none. */
   readonly avoid?: (node: string) => string;

@@ -38,6 +38,25 @@ it('tells each event once, wherever the pieces of the log end', () => {
   }
 });
 
+it('tells all of it where the engine writes in another encoding', () => {
+  const held = recordedFile('htcondor', 'userlog-held-by-user.log').replace(
+    'the disk is full',
+    'die Platte f\u00fcr Gr\u00f6\u00dferes ist voll; '.repeat(9),
+  );
+  const log = held + recordedFile('htcondor', 'userlog-exit-3.log');
+  const bytes = Buffer.from(log, 'latin1');
+  const whole = htcondor.readLog?.(bytes.toString('utf8')).tasks.map(({ state }) => inWords(state));
+  const path = join(directory, 'log');
+  writeFileSync(path, '');
+  const read = newReader(path);
+  const told: string[] = [];
+  for (let i = 0; i < bytes.length; i += 64) {
+    appendFileSync(path, bytes.subarray(i, i + 64));
+    told.push(...read().map(({ state }) => inWords(state)));
+  }
+  expect(told).toEqual(whole);
+});
+
 it('waits for a log that is not there yet', () => {
   const path = join(directory, 'log');
   const read = newReader(path);
