@@ -853,7 +853,7 @@ describe('the backend', () => {
         "backend.kind: no backend is called 'Local'; did you mean 'local'?",
         "backend.slots: expected a whole number of slots, at least 1, found 0",
         "backend.memory: expected a size such as '2 GB', found 8",
-        "backend.cores: there is no option 'cores'; the options are kind, slots, memory, maxLogSize",
+        "backend.cores: there is no option 'cores'; the options are slots, memory, maxLogSize",
       ]
     `);
     expect(problems(config(), { backendOverride: 'locl' })).toMatchInlineSnapshot(`

@@ -108,12 +108,14 @@ export const readBackend =
     }
     const kind = readBackendKind(value.kind, option(place, 'kind'), problems);
     if (kind === undefined) return undefined;
-    const scope = readScope(value, new Set(['kind', ...KINDS[kind].options]), place, problems, 'a backend');
+    // Which one it is was said by the name of the function: no option.
+    const { kind: _, ...options } = value;
+    const scope = readScope(options, new Set(KINDS[kind].options), place, problems, 'a backend');
     if (scope === undefined) return undefined;
     const spec = KINDS[kind].read(scope, defaults);
     // Asked for another kind, its options are the defaults: those of this one mean nothing there.
     if (defaults.kind !== undefined && defaults.kind !== kind) return { spec: defaultBackend(defaults), layers: [] };
-    return { spec, layers: [{ table: value, place, from }] };
+    return { spec, layers: [{ table: options, place, from }] };
   };
 
 function readLocal(scope: Scope, defaults: BackendDefaults): LocalSpec {
