@@ -130,7 +130,7 @@ export interface RollbackReport {
 }
 
 /**
- * `published` goes back to `tag`, or to what it stood for before. Nothing is deleted. CAF_DB_REF when there is nothing to go back to,
+ * `published` goes back to `tag`, or to what was published before; once more, to what was published before that. Nothing is deleted. CAF_DB_REF when there is nothing to go back to,
  * CAF_DB_STATE when that was never published or is invalid.
  */
 export async function rollBack(
@@ -174,14 +174,22 @@ export async function rollBack(
   }
 }
 
-/** What `published` stood for before its last change, as a ref of its own. */
+/**
+ * What was published before what is in use, as a ref of its own. What was gone back from does not count: to go back twice must not bring
+ * it into use again.
+ */
 function beforeCurrent(changes: readonly RefChange[]): Ref | undefined {
-  const own = changes.filter(({ ref }) => ref === PUBLISHED);
-  const old = own.at(-1)?.old ?? null;
-  const made = own.findLast((change) => change.new === old);
-  return old === null || made === undefined
+  const path: RefChange[] = [];
+  for (const change of changes.filter(({ ref }) => ref === PUBLISHED)) {
+    const known = path.findIndex((earlier) => earlier.new === change.new);
+    if (change.new === null) path.length = 0;
+    else if (known !== -1) path.length = known + 1;
+    else path.push(change);
+  }
+  const before = path.at(-2);
+  return before === undefined || before.new === null
     ? undefined
-    : { name: PUBLISHED, kind: 'branch', versionId: old, directory: made.directory, at: made.at };
+    : { name: PUBLISHED, kind: 'branch', versionId: before.new, directory: before.directory, at: before.at };
 }
 
 function needNote(note: string, dryRun: boolean): void {

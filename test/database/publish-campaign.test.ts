@@ -54,6 +54,19 @@ describe('publishing', () => {
     expect(await codeOf(() => publish('v3', ['better'], { note: '' }))).toBe('CAF_USAGE');
   });
 
+  it('goes further back each time, not forward again to what was given up', async () => {
+    const { bench, publish } = await campaign();
+    await publish('v1', ['gain']);
+    await publish('v2', ['better']);
+    await publish('v3', ['t0']);
+    const back = async (tag: string | null = null) => (await rollBack(bench.root, { tag, ...BY, note: 'worse' })).to;
+    expect([await back(), await back()]).toEqual(['v2', 'v1']);
+    expect(await codeOf(() => back())).toBe('CAF_DB_REF');
+    expect([await back('v3'), await back()]).toEqual(['v3', 'v1']);
+    await publish('v4', ['t0', 'gain']);
+    expect(await back()).toBe('v1');
+  });
+
   it('goes back and forth with a note, never to what is invalid', async () => {
     const { bench, publish } = await campaign();
     await publish('v1', ['gain']);
