@@ -39,7 +39,7 @@ export interface PublishReport {
   readonly versionId: string | null;
   /** The tag (or version) that was in use before; null for the first. */
   readonly previous: string | null;
-  /** Intervals whose answer differs from what was in use before; null for a dry run or the first. */
+  /** Intervals whose answer differs from what was in use before; null for a dry run, for the first, and where that cannot be read. */
   readonly changes: number | null;
 }
 
@@ -111,8 +111,8 @@ function countChanges(results: string, before: Ref, directory: string): number |
   try {
     return diffDatabases(directoryOfRef(results, before), directory).changes.length;
   } catch (error) {
-    // What was in use before may be gone: the publication stands, only the comparison cannot be made.
-    if (error instanceof CafError && error.code === 'CAF_DB_MISSING') return null;
+    // What was in use before may be gone or damaged: the publication stands, only the comparison cannot be made.
+    if (error instanceof CafError) return null;
     throw error;
   }
 }

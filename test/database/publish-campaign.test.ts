@@ -1,5 +1,5 @@
 // Publishing the results of a campaign under a tag, taking up a publication that was cut off, and going back.
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeDatabase } from '../../src/database/chain.ts';
@@ -52,6 +52,15 @@ describe('publishing', () => {
     expect(findDatabase(`${bench.root}@published`)).toBe(second.directory);
     expect(await codeOf(() => publish('v1', ['better']))).toBe('CAF_DB_REF');
     expect(await codeOf(() => publish('v3', ['better'], { note: '' }))).toBe('CAF_USAGE');
+  });
+
+  it('stands, whatever has become of what was in use before', async () => {
+    const { publish } = await campaign();
+    const { directory } = await publish('v1', ['gain']);
+    const image = join(directory, 'conditions.sqlite');
+    chmodSync(image, 0o644);
+    truncateSync(image, 200);
+    expect(await publish('v2', ['better'])).toMatchObject({ tag: 'v2', previous: 'v1', changes: null });
   });
 
   it('goes further back each time, not forward again to what was given up', async () => {
