@@ -164,12 +164,12 @@ function difference(old: string | undefined, now: string | undefined): string {
 const showIov = (text: string | undefined): string => (text === undefined || text === 'null' ? 'everything' : text.slice(1, -1));
 
 function describeFiles(old = '', now = ''): string {
-  const [oldCount, oldPaths] = old.split(' ');
-  const [count, paths] = now.split(' ');
+  const [oldCount, oldPaths, oldStates] = old.split(' ');
+  const [count, paths, states] = now.split(' ');
   const more = Number(count) - Number(oldCount);
   if (more !== 0) return `input list changed: ${more > 0 ? '+' : '-'} ${Math.abs(more)} ${Math.abs(more) === 1 ? 'file' : 'files'}`;
   return paths === oldPaths
-    ? 'input files changed since'
+    ? `${states === oldStates ? 'the runs of input files' : 'input files'} changed since`
     : `input list changed: ${count} ${count === '1' ? 'file' : 'files'} as before, but others`;
 }
 

@@ -2,7 +2,8 @@
 //
 // part of the calibration                        kept as                              a change redoes
 // ---------------------------------------------  -----------------------------------  ---------------
-// input files: paths, sizes, modification times  files:<collection>                   algorithms, and jobs with changed files
+// input files: paths, sizes, modification times, files:<collection>                   algorithms, and jobs with changed files
+//   and what a function in runs says of them
 // files -> runs, collect, outputs, split,        <option>:<collection>                all
 //   granularity, setup, container, env           (env by digest: it may be secret)
 // requested IoV, ignored runs                    iov, ignoredRuns                     all
@@ -34,6 +35,7 @@ import {
 import { type Iov, sortRuns } from '../domain/iov.ts';
 import type { Fingerprint } from '../domain/journal.ts';
 import { canonicalText } from './canonical-text.ts';
+import type { FileRuns } from './select.ts';
 
 export interface ResolvedFile {
   /** As matched; sorted by the caller. */
@@ -41,6 +43,8 @@ export interface ResolvedFile {
   /** Null for URLs, which are never looked at. */
   readonly size: number | null;
   readonly mtimeNs: bigint | null;
+  /** What a function in `runs` says, which may read a table; absent where the path and the options tell. */
+  readonly runs?: FileRuns;
 }
 
 export interface FingerprintInput {
@@ -145,14 +149,16 @@ const environmentParts = (name: string, env: Readonly<Record<string, string>>, d
 
 const LINES_AT_A_TIME = 1000;
 
-/** `<count> <digest of the paths> <digest of paths, sizes and times>`: rolling, so that 100,000 files need no text of all of them. */
+/** `<count> <digest of the paths> <digest of paths, sizes and times>`, and perhaps a digest of the runs: rolling, so that 100,000 files need no text of all of them. */
 function filesText(files: readonly ResolvedFile[], digest: (text: string) => string): string {
   let paths = '';
   let states = '';
+  let runs = '';
   for (let index = 0; index < files.length; index += LINES_AT_A_TIME) {
     const some = files.slice(index, index + LINES_AT_A_TIME);
     paths = digest(`${paths}\n${some.map(({ path }) => JSON.stringify(path)).join('\n')}`);
+    if (some[0]?.runs !== undefined) runs = digest(`${runs}\n${some.map((file) => JSON.stringify(file.runs)).join('\n')}`);
     states = digest(`${states}\n${some.map(({ path, size, mtimeNs }) => `${JSON.stringify(path)} ${size} ${mtimeNs}`).join('\n')}`);
   }
-  return `${files.length} ${paths} ${states}`;
+  return [files.length, paths, states, ...(runs === '' ? [] : [runs])].join(' ');
 }

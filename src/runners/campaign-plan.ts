@@ -247,7 +247,7 @@ function planCollection(
         : countJobs(collection.split, kept.length);
   const { problems: ofJobs, ...asked } = askOfJobs(collection, kept, jobs);
   problems.push(...ofJobs);
-  return { spec: collection, files: kept, jobs, ...asked, resolved: resolved.files };
+  return { spec: collection, files: kept, jobs, ...asked, resolved: collection.runs?.by === 'function' ? files : resolved.files };
 }
 
 function noInputOf(spec: CampaignSpec, calibration: CalibrationSpec, collections: readonly PlannedCollection[]): ErrorText | null {

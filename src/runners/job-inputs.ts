@@ -9,11 +9,15 @@ import type { PlannedCalibration, PlannedCollection, PlannedFile } from './campa
 import { resourcesOfJob } from './job-resources.ts';
 import { retryDecision } from './judge-attempt.ts';
 
-/** A job is the same as before if its files (by size and time) and arguments are: what was finished with others does not count. */
+/**
+ * A job is the same as before if its files (by size and time), what a function says of their runs, and its arguments are: what was finished with
+ * others does not count.
+ */
 function createInputsDigest({ spec, files }: PlannedCollection): (job: number) => string {
   const digestOf = (some: readonly PlannedFile[]) => {
     const hash = createHash('sha256');
-    for (const { path, size, mtimeNs } of some) hash.update(`${JSON.stringify(path)} ${size} ${mtimeNs}\n`);
+    for (const { path, size, mtimeNs, runs } of some)
+      hash.update(`${JSON.stringify(path)} ${size} ${mtimeNs}${spec.runs?.by === 'function' ? ` ${JSON.stringify(runs)}` : ''}\n`);
     return hash.digest('hex').slice(0, 32);
   };
   let ofAll: string | null = null;

@@ -193,6 +193,10 @@ describe('the algorithms are redone when', () => {
     { change: { files: { random: fileList(3) } }, reason: 'input list changed: - 1 file' },
     { change: { files: { random: fileList(4, 2n) } }, reason: 'input files changed since' },
     {
+      change: { files: { random: fileList(4).map((file) => ({ ...file, runs: [7, 1] as const })) } },
+      reason: 'the runs of input files changed since',
+    },
+    {
       change: { files: { random: fileList(4).map((file) => ({ ...file, path: `${file.path}.gz` })) } },
       reason: 'input list changed: 4 files as before, but others',
     },

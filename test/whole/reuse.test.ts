@@ -256,6 +256,22 @@ test('what was left out when its ancestor was done again, by --only or because t
   expect((await rerun()).ran).toEqual(['gain runs']);
 });
 
+test('a table that the function in runs reads redoes the jobs whose runs it tells otherwise', async () => {
+  project.edit(
+    'caf.config.ts',
+    'runs: RUNS',
+    "runs: (path) => JSON.parse(readFileSync(join(import.meta.dirname, 'runs.json'), 'utf8'))[path]",
+  );
+  project.write('runs.json', JSON.stringify({ 'data/e1r1.txt': [1, 1], 'data/e1r2.txt': [1, 2] }));
+  await project.ask(['run']);
+  project.forgetNotes();
+  expect((await rerun()).ran).toEqual([]);
+  project.write('runs.json', JSON.stringify({ 'data/e1r1.txt': [1, 1], 'data/e1r2.txt': [1, 2, 1, 3] }));
+  const { ran, why } = await rerun();
+  expect(ran).toEqual(['gain runs', 'pedestals collects e1r2.txt', 'pedestals fits', 'pedestals fits']);
+  expect(why).toMatchObject({ pedestals: 'the runs of input files changed since' });
+});
+
 test('a dry run where nothing was ever run makes nothing', async () => {
   const fresh = createProject({
     'caf.config.ts': CONFIG,
