@@ -7,6 +7,7 @@ import { errnoOf } from '../payloads/disk.ts';
 import { objectPath, objectsOf } from '../payloads/store.ts';
 import { journalPath, translateError } from './journal-open.ts';
 import { openReadable } from './journal-reader.ts';
+import { BEAT_INTERVAL_MS } from './lease.ts';
 import { openDatabase } from './open.ts';
 import { isHalfMade } from './place.ts';
 import { readRefChanges } from './refs.ts';
@@ -46,26 +47,46 @@ export interface GarbageReport {
 
 /**
  * Roots: every database found on disk, those elsewhere that names stand for, and what executions have queued. A database or directory that
- * cannot be read ends it before anything is touched: CAF_DB_DAMAGED. A sweep needs the lease: CAF_RESULTS_LOCKED while a campaign runs.
+ * cannot be read ends it before anything is touched: CAF_DB_DAMAGED. A sweep needs the lease: CAF_RESULTS_LOCKED while a campaign runs,
+ * CAF_LEASE_LOST when one took it over because looking took too long.
  */
 export async function collectGarbage(results: string, options: GarbageOptions): Promise<GarbageReport> {
   if (!options.sweep) return findGarbage(results, options);
   const registry = await openRegistry(results, { command: 'caf db gc' });
   try {
-    const report = findGarbage(results, options);
-    sweep(results, report, (options.now ?? (() => new Date()))());
+    const alive = signsOfLife(() => registry.beat());
+    const report = findGarbage(results, options, alive);
+    const at = (options.now ?? (() => new Date()))();
+    registry.beat();
+    sweep(results, report, at, alive);
     return { ...report, swept: true };
   } finally {
     registry.close();
   }
 }
 
-function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date() }: GarbageOptions): GarbageReport {
+/** A sweep looks at each object in one go: on a network file system that can take longer than a lease holds without a sign of life. */
+function signsOfLife(beat: () => void): () => void {
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < BEAT_INTERVAL_MS) return;
+    beat();
+    last = performance.now();
+  };
+}
+
+/** `alive` is called again and again. */
+function findGarbage(
+  results: string,
+  { graceMs = GRACE_MS, now = () => new Date() }: GarbageOptions,
+  alive: () => void = () => undefined,
+): GarbageReport {
   const before = now().getTime() - graceMs;
-  const live = findLive(results);
+  const live = findLive(results, alive);
   const dead: DeadObject[] = [];
   const kept = { referenced: 0, young: 0 };
   for (const { sha256, size, storedAtMs } of listObjects(objectsOf(results))) {
+    alive();
     if (live.has(sha256)) kept.referenced += 1;
     else if (storedAtMs > before) kept.young += 1;
     else dead.push({ sha256, size, storedAt: new Date(storedAtMs).toISOString() });
@@ -81,10 +102,11 @@ function findGarbage(results: string, { graceMs = GRACE_MS, now = () => new Date
 }
 
 /** SHA-256 of everything that is referred to. */
-function findLive(results: string): ReadonlySet<string> {
+function findLive(results: string, alive: () => void): ReadonlySet<string> {
   const live = new Set<string>();
   const elsewhere = readRefChanges(results).flatMap(({ directory }) => (directory?.startsWith('/') === true ? [directory] : []));
   for (const directory of [...findDatabaseDirectories(results), ...elsewhere.filter((path) => existsSync(path))]) {
+    alive();
     try {
       const database = openDatabase(directory);
       for (const { payload } of database.entries()) live.add(payload.sha256);
@@ -166,10 +188,14 @@ function listNames(directory: string): readonly string[] {
 }
 
 /** Two phases: what is dead now goes to the trash of this sweep; the trash of earlier sweeps goes for good. */
-function sweep(results: string, { dead, leftovers, expired }: GarbageReport, now: Date): void {
-  for (const path of [...expired, ...leftovers]) rmSync(join(results, path), { recursive: true, force: true });
+function sweep(results: string, { dead, leftovers, expired }: GarbageReport, now: Date, alive: () => void): void {
+  for (const path of [...expired, ...leftovers]) {
+    alive();
+    rmSync(join(results, path), { recursive: true, force: true });
+  }
   const trash = join(trashOf(results), now.toISOString().slice(0, 19).replaceAll(':', '-'));
   for (const { sha256 } of dead) {
+    alive();
     const target = objectPath(trash, sha256);
     mkdirSync(dirname(target), { recursive: true });
     renameSync(objectPath(objectsOf(results), sha256), target);

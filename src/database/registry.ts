@@ -27,6 +27,8 @@ export interface Registry {
   check(move: RefMove): void;
   /** Rebuilds the tables from the directories and caf.refs. */
   reindex(): Scan & { readonly refs: number };
+  /** A sign of life in the middle of long work, during which no timer can give one. CAF_LEASE_LOST when it came too late. */
+  beat(): void;
   close(): void;
 }
 
@@ -101,7 +103,8 @@ function createRegistry(db: Sqlite, lease: Lease, results: string, path: string)
       throw translateError(error, path);
     }
   };
-  const timer = setInterval(() => change(() => lease.beat()), BEAT_INTERVAL_MS).unref();
+  const beat = (): void => change(() => lease.beat());
+  const timer = setInterval(beat, BEAT_INTERVAL_MS).unref();
   // What a killed caf had committed but not yet written to caf.refs.
   change(() => writer.mirror());
   return {
@@ -132,6 +135,7 @@ function createRegistry(db: Sqlite, lease: Lease, results: string, path: string)
       });
       return { ...scan, refs: changes.length };
     },
+    beat,
     close() {
       clearInterval(timer);
       try {

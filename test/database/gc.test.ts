@@ -1,6 +1,7 @@
 // Garbage collection: what is found, what stays, and that nothing is touched when something cannot be read (condition T41).
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { collectGarbage, GRACE_MS } from '../../src/database/gc.ts';
 import { nameVersion } from '../../src/database/names.ts';
@@ -48,6 +49,18 @@ describe('garbage collection', () => {
     expect((await collectGarbage(bench.root, { sweep: true, ...LATER })).expired).toEqual([`objects/trash/${day}`]);
     expect(readdirSync(trash)).toEqual([]);
     expect((await verifyDatabase(join(bench.root, 'db'))).ok).toBe(true);
+  });
+
+  it('touches nothing when another caf took the directory over while it looked', async () => {
+    const bench = await store();
+    const takenOver = () => {
+      const db = new Database(join(bench.root, 'caf.db'));
+      db.prepare("UPDATE owner SET token = 'somebody else'").run();
+      db.close();
+      return LATER.now();
+    };
+    expect(await codeOf(() => collectGarbage(bench.root, { sweep: true, now: takenOver }))).toBe('CAF_LEASE_LOST');
+    expect(stored(bench, 'orphan')).toBe(true);
   });
 
   it.each(['collector', 'algorithms', 'trash', 'pass.tmp-1'])('keeps what a calibration called %s needs', async (name) => {
