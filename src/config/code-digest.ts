@@ -5,7 +5,7 @@
 // Where this cannot be told (defined in a timer, import() of what is no literal, require, eval, no module), all local files count, whole.
 // Not followed: files that code reads by itself, and what a program imports; programs count by the files named in their argument vector
 // (also within a line of shell), and by the file of their image. What `setup` sources belongs to the site, which may change it at any time.
-import { statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import {
   type AlgorithmSpec,
@@ -49,9 +49,11 @@ export interface CodeReaderOptions {
 }
 
 /** One reader for one loading of a config: each file is read and parsed once. */
-export function createCodeReader({ configPath, modules }: CodeReaderOptions): CodeReader {
-  const directory = dirname(configPath);
-  const files = new FileCache(directory);
+export function createCodeReader({ configPath: named, modules }: CodeReaderOptions): CodeReader {
+  const directory = dirname(named);
+  // What is loaded, and what its imports are relative to; `{config}` means the directory as it is named.
+  const configPath = existsSync(named) ? realpathSync(named) : named;
+  const files = new FileCache(dirname(configPath));
   const local = [configPath, ...modules].filter((path) => !isInPackage(path));
   let shared: Reach | null = null;
   const everything = () => {

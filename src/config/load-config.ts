@@ -1,4 +1,5 @@
 // Loads a config file in this process: natively (Node strips the types), within a time limit, with errors a user can act on.
+import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -42,7 +43,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   const endLoading = beginLoading(path);
   try {
     const raw = defaultExport(await evaluate(path, timeoutMs), path);
-    return { raw, path, modules: modulesOf(pathToFileURL(path).href) };
+    return { raw, path, modules: modulesOf(pathToFileURL(realpathSync(path)).href) };
   } finally {
     endLoading();
   }

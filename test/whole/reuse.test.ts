@@ -1,4 +1,6 @@
 // Which changes redo what: nothing, the algorithms, single jobs, a calibration and its descendants; each time with the reason shown.
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createProject, HEADER, type Project, stampsOf } from '../support/project.ts';
 
@@ -270,6 +272,30 @@ test('a table that the function in runs reads redoes the jobs whose runs it tell
   const { ran, why } = await rerun();
   expect(ran).toEqual(['gain runs', 'pedestals collects e1r2.txt', 'pedestals fits', 'pedestals fits']);
   expect(why).toMatchObject({ pedestals: 'the runs of input files changed since' });
+});
+
+test('a config that is reached through a link: what it imports counts, also where all files count', async () => {
+  const code = (definition: string) => `import { n } from './n.ts';
+const Mean = definePayload('Mean', z.object({ mean: z.number() }));
+const found = eval('(table) => table.n');
+let made;
+await new Promise((resolve) => setTimeout(() => { made = ${definition}; resolve(0); }, 0));
+export default defineConfig({ calibrations: [made] });`;
+  const run = "({ commit }) => { note('ran ' + found({ n })()); commit(Mean, { mean: 1 }); return 'ok'; }";
+  project.write('real/n.ts', 'export const n = () => 41;\n');
+  project.write(
+    'real/caf.config.ts',
+    HEADER + code(`defineCalibration({ name: 'a', collections: {}, algorithms: [{ name: 'x', run: ${run} }] })`),
+  );
+  mkdirSync(join(project.directory, 'link'));
+  symlinkSync('../real/caf.config.ts', join(project.directory, 'link/caf.config.ts'));
+  const notes = () => readFileSync(join(project.directory, 'real/notes'), 'utf8');
+  await project.ask(['run', 'link']);
+  await project.ask(['run', 'link']);
+  expect(notes()).toBe('ran 41\n');
+  project.edit('real/n.ts', '41', '42');
+  await project.ask(['run', 'link']);
+  expect(notes()).toBe('ran 41\nran 42\n');
 });
 
 test('a dry run where nothing was ever run makes nothing', async () => {
