@@ -79,7 +79,8 @@ export function writeAttempt(directory: string, file: AlgorithmJobFile): Algorit
   // Left by a caf that was killed while it wrote the file.
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(paths.work, { recursive: true });
-  writeFileSync(`${paths.job}.new`, JSON.stringify(file), { mode: 0o600 });
+  // On the disk before it has its name: an empty one would be taken for an attempt.
+  writeFileSync(`${paths.job}.new`, JSON.stringify(file), { mode: 0o600, flush: true });
   renameSync(`${paths.job}.new`, paths.job);
   return { directory, file };
 }
