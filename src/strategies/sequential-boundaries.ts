@@ -20,7 +20,8 @@ export interface SequentialBoundariesOptions {
 /** One payload per interval between boundaries that holds data. Never throws; wrong options become `problems`. */
 export function sequentialBoundaries(options: SequentialBoundariesOptions = {}): Strategy {
   const { values, problems } = readOptions('sequentialBoundaries', options, { boundaries: readRuns, coverage: checkIov });
-  const given = values.boundaries ?? null;
+  // As they are used: their order says nothing, and must not redo what was made with another.
+  const given = values.boundaries === undefined ? null : sortRuns(values.boundaries);
   const coverage = values.coverage ?? null;
   return {
     name: 'sequentialBoundaries',

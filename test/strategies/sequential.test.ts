@@ -158,6 +158,25 @@ describe('sequentialBoundaries', () => {
     expect(told(driveStrategy(strategy, { data, boundaries: [] })).executions).toEqual(['1.1 1.5 @ 1,1,1,-1 ok', '2.3 2.8 @ 2,0,2,8 ok']);
   });
 
+  test('are the same option in whatever order they are written, and however often', () => {
+    const written = sequentialBoundaries({
+      boundaries: [
+        [1, 4],
+        [1, 2],
+        [1, 4],
+      ],
+    });
+    expect(written.options).toEqual(
+      sequentialBoundaries({
+        boundaries: [
+          [1, 2],
+          [1, 4],
+        ],
+      }).options,
+    );
+    expect(sequentialBoundaries({ boundaries: [] }).options).not.toEqual(sequentialBoundaries().options);
+  });
+
   test('findBoundaries is asked about the selected runs, only when no boundaries are given', () => {
     const strategyCase = { data, boundaries: [[1, 2]], ignoredRuns: [[2, 8]] as Run[] };
     expect(sequentialBoundaries().asksForBoundaries).toBe(true);
