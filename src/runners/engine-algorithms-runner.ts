@@ -88,6 +88,7 @@ async function runOnEngine(
   });
   let { resources, memoryLimitBytes } = { resources: options.resources, memoryLimitBytes: run.memoryLimitBytes };
   let triesLeft = options.retries;
+  let losses = 0;
 
   for (let attempt = openAttempt(home); ; attempt = null) {
     if (attempt === null && (run.stopping.aborted || signal.aborted)) return CANCELLED;
@@ -122,7 +123,8 @@ async function runOnEngine(
     const failure = failureOfJob(end, outcome, directory);
     // Time ran out, but not in vain: it goes on after its last execution.
     const madeProgress = failure.cause === 'time-limit' && story.executions.length > knownBefore;
-    const retry = madeProgress ? { resources, counts: false } : retryDecision(failure, resources);
+    if (failure.cause === 'node-lost') losses += 1;
+    const retry = madeProgress ? { resources, counts: false } : retryDecision(failure, resources, losses);
     if (retry === null || (retry.counts && triesLeft === 0)) {
       return outcome?.error?.code === 'CAF_ALGORITHM_MEMORY' ? outcome : failed(jobError(algorithm, failure));
     }

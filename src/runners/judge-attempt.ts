@@ -176,10 +176,17 @@ function blameDisk(verdict: Verdict, { directory }: AttemptFacts): Verdict {
   );
 }
 
-/** What the next attempt may use, and whether it counts against `retries`; null = another attempt makes no sense. */
+/** After so many lost nodes in one invocation it may well be the job that takes them down: further ones count. */
+const LOSSES_FORGIVEN = 5;
+
+/**
+ * What the next attempt may use, and whether it counts against `retries`; null = another attempt makes no sense. `losses`: how many nodes
+ * the job has lost in this invocation, this time included.
+ */
 export function retryDecision(
   outcome: AttemptOutcome,
   resources: Resources,
+  losses = 0,
 ): { readonly resources: Resources; readonly counts: boolean } | null {
   if (outcome.state !== 'failed') return null;
   switch (outcome.cause) {
@@ -192,8 +199,9 @@ export function retryDecision(
     case 'time-limit':
       return { resources: { ...resources, timeMs: Math.ceil(resources.timeMs * 1.5) }, counts: true };
     case 'preempted':
-    case 'node-lost':
       return { resources, counts: false };
+    case 'node-lost':
+      return { resources, counts: losses > LOSSES_FORGIVEN };
     case 'exit':
     case 'signal':
     case 'bad-result':

@@ -114,6 +114,14 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
     return run.backendOf(key.job).submit(submissionOf(key, attempt, file));
   };
 
+  const losses = new Map<number, number>();
+  /** How often this invocation saw the job end with its node, this time included. */
+  const lossesOf = (job: number, { how }: AttemptEnd): number => {
+    const count = (losses.get(job) ?? 0) + (how === 'node-lost' ? 1 : 0);
+    if (count > 0) losses.set(job, count);
+    return count;
+  };
+
   return jobMachine.provide({
     actors: {
       admit: fromPromise(async ({ input, signal }) => {
@@ -145,7 +153,9 @@ export function createJobLogic(hands: Hands, run: CollectionRun) {
             const { outcome, usage, warnings } = judgeAttempt(attemptEnd, facts);
             // An attempt of an earlier invocation may have met a disk that has room again: caf was started anew because of that.
             const wasFull = input.adopt !== null && outcome.state === 'failed' && outcome.cause === 'disk-full';
-            const retry = wasFull ? { resources: attempt.resources, counts: false } : retryDecision(outcome, attempt.resources);
+            const retry = wasFull
+              ? { resources: attempt.resources, counts: false }
+              : retryDecision(outcome, attempt.resources, lossesOf(key.job, attemptEnd));
             sendBack({ type: 'attempt.ended', outcome, usage, warnings, retry });
           } catch (error) {
             sendBack(broken(error, facts.directory));

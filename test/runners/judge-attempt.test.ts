@@ -147,6 +147,13 @@ describe('another attempt', () => {
     });
   });
 
+  it('counts after many lost nodes, but never for being preempted', () => {
+    const counts = (cause: 'node-lost' | 'preempted', losses: number) =>
+      retryDecision({ state: 'failed', cause, detail: '' }, RESOURCES, losses)?.counts;
+    expect([1, 5, 6, 20].map((losses) => counts('node-lost', losses))).toEqual([false, false, true, true]);
+    expect(counts('preempted', 20)).toBe(false);
+  });
+
   it('is not made after success or a cancel', () => {
     expect(retryDecision({ state: 'succeeded' }, RESOURCES)).toBeNull();
     expect(retryDecision({ state: 'cancelled', detail: '' }, RESOURCES)).toBeNull();

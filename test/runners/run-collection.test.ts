@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Backend } from '../../src/backends/backend.ts';
+import type { AttemptEnd, Backend } from '../../src/backends/backend.ts';
 import { createLocalBackend } from '../../src/backends/local.ts';
 import { command } from '../../src/config/define.ts';
 import type { CollectionSpec } from '../../src/domain/calibration.ts';
@@ -50,9 +50,10 @@ const spec: CollectionSpec = {
 };
 
 /** One invocation of caf in this directory: its hands, and the wishes that it may hear. */
-function invocation(script = 'echo $$; exec sleep 1000') {
+function invocation(script = 'echo $$; exec sleep 1000', { retries = 0, submit }: { retries?: number; submit?: Backend['submit'] } = {}) {
   const [stop, leave, cancel] = [new AbortController(), new AbortController(), new AbortController()];
-  const backend: Backend = rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl, killGraceMs: 500 }));
+  const local = rig.using(createLocalBackend({ slots: 1, memoryBytes: null, childUrl, launcherUrl, killGraceMs: 500 }));
+  const backend: Backend = submit === undefined ? local : { ...local, submit };
   const journal = openForTest(rig.directory);
   const hands = {
     spec: { output: rig.directory, configPath: join(rig.directory, 'caf.config.ts'), iov: null },
@@ -64,7 +65,14 @@ function invocation(script = 'echo $$; exec sleep 1000') {
     running: new Set<string>(),
   } as unknown as Hands;
   const run: CollectionRun = {
-    planned: { spec: { ...spec, collect: command(['sh', '-c', script]) }, files: [], jobs: 1, resolved: [], resources: null, sites: null },
+    planned: {
+      spec: { ...spec, retries, collect: command(['sh', '-c', script]) },
+      files: [],
+      jobs: 1,
+      resolved: [],
+      resources: null,
+      sites: null,
+    },
     calibration: WHERE.calibration,
     iteration: WHERE.iteration,
     backendOf: () => backend,
@@ -136,5 +144,22 @@ it('a job that ended well counts also where there is no room to put its result i
   expect(await caf.begin()).toMatchObject({ state: 'ok', failed: 0 });
   expect(caf.journal.jobs(WHERE.calibration, 0, WHERE.collection).get(0)).toMatchObject({ finished: { state: 'succeeded' } });
   expect(readFileSync(join(rig.directory, collectionPath(WHERE), '0', 'result.json'), 'utf8')).toBe('{"result":"ok"}');
+  await caf.close();
+});
+
+it('a job that takes every node down that it gets is given up in the end', async () => {
+  let submitted = 0;
+  const caf = invocation('true', {
+    retries: 2,
+    submit() {
+      submitted += 1;
+      const end: AttemptEnd = { how: 'node-lost', detail: 'its node is gone', usage: { seconds: 1, maxRssBytes: null } };
+      return { started: Promise.resolve(null), ended: Promise.resolve(end), cancel: () => Promise.resolve() };
+    },
+  });
+  prepare(caf);
+  expect(await caf.begin()).toMatchObject({ failed: 1 });
+  // The first, five that do not count, and two retries.
+  expect(submitted).toBe(8);
   await caf.close();
 });
