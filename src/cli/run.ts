@@ -19,7 +19,7 @@ import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
 import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
-import { backendsNeeded, type CampaignPlan, planCampaign } from '../runners/campaign-plan.ts';
+import { backendsNeeded, type CampaignPlan, newerThan, planCampaign } from '../runners/campaign-plan.ts';
 import { countKept } from '../runners/job-inputs.ts';
 import { optionsOfJobs } from '../runners/job-options.ts';
 import { childrenOf } from './children.ts';
@@ -123,6 +123,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
       }),
       journalFailed,
     ]);
+    for (const warning of outdatedOutside(plan, spec, journal)) tell(warning, log);
     await log.close();
     warnOfLog(log, tell);
     await report.close();
@@ -191,6 +192,20 @@ function startInvocation(journal: Journal, spec: CampaignSpec): void {
     version: VERSION,
     config: spec.configPath,
     actor: actorHere(),
+  });
+}
+
+/** Results of calibrations that `--only` left out, made of what was done again now. */
+function outdatedOutside(plan: CampaignPlan, spec: CampaignSpec, journal: JournalReads): readonly CafEvent[] {
+  const inPlan = new Set(plan.calibrations.map((planned) => planned.spec.name));
+  if (inPlan.size === spec.calibrations.length) return [];
+  const completedAt = new Map([...inPlan].map((name) => [name, journal.calibration(name)?.completedAt ?? null]));
+  return spec.calibrations.flatMap(({ name, dependsOn }): readonly CafEvent[] => {
+    if (inPlan.has(name) || journal.calibration(name)?.state !== 'completed') return [];
+    const newer = newerThan(journal.iteration(name, 0)?.startedAt ?? null, dependsOn, completedAt);
+    if (newer.length === 0) return [];
+    const message = `its result was made of an earlier one of ${newer.join(', ')}`;
+    return [{ type: 'warning', calibration: name, code: 'CAF_OUTDATED', message, hint: 'caf run does it again, and what depends on it' }];
   });
 }
 

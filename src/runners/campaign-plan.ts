@@ -319,7 +319,11 @@ function decide(
  * Ancestors with a result that is newer than the beginning of what was made of it: done again by a `--only` that left this calibration out, or
  * while the config did not have it. The direct ones are enough: others reach it through these.
  */
-function newerThan(begun: string | null, dependsOn: readonly string[], completedAt: ReadonlyMap<string, string | null>): readonly string[] {
+export function newerThan(
+  begun: string | null,
+  dependsOn: readonly string[],
+  completedAt: ReadonlyMap<string, string | null>,
+): readonly string[] {
   return begun === null ? [] : dependsOn.filter((name) => (completedAt.get(name) ?? '') > begun);
 }
 
