@@ -34,6 +34,7 @@ const INPUT_CODES: readonly ErrorCode[] = [
 ];
 
 const FAILED_CODES: readonly ErrorCode[] = [
+  'CAF_STRAY_ERROR',
   'CAF_JOB_FAILED',
   'CAF_NO_INPUT',
   'CAF_RECORDS_DAMAGED',

@@ -8,6 +8,7 @@ import { drawError } from '../report/error-text.ts';
 import { styleFor } from '../report/style.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { explainUnexpected } from './unexpected.ts';
 import { VERSION } from './version.ts';
 
 /** `program`: the commands that `argv` was read by; null = none was. */
@@ -20,7 +21,11 @@ export function reportFailure(error: unknown, argv: readonly string[], io: Io, p
       return;
     }
   }
-  const shown = isCommanderError(error) ? usageError(error, argv, program) : error instanceof CafError ? error : bug(error, argv);
+  const shown = isCommanderError(error)
+    ? usageError(error, argv, program)
+    : error instanceof CafError
+      ? error
+      : explainUnexpected(error, () => bugHint(error, argv));
   const canvas = { columns: io.stderr.isTTY ? io.stderr.columns : 80, style: styleFor(io.stderr, io.env), cwd: safeCwd(io) };
   io.stderr.write(`${drawError(shown, canvas).join('\n')}\n`);
   io.setExitCode(exitCodeOf(shown));
@@ -55,13 +60,11 @@ function commandNames(argv: readonly string[], program: Command | null): readonl
   return names;
 }
 
-/** Anything that is no CafError is a bug: its stack goes to a file, not to the user. */
-function bug(error: unknown, argv: readonly string[]): CafError {
-  const text = error instanceof Error ? error.message : String(error);
+/** The stack of a bug goes to a file, not to the user. */
+function bugHint(error: unknown, argv: readonly string[]): string {
   const report = `caf ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}\ncaf ${argv.join(' ')}\n${stackOf(error)}\n`;
   const path = keepReport(report);
-  const hint = path === null ? `report this bug with these lines: ${report}` : `report this bug with the file ${path}`;
-  return new CafError('CAF_INTERNAL', `This is a bug in caf: ${text}`, { hint, cause: error });
+  return path === null ? `report this bug with these lines: ${report}` : `report this bug with the file ${path}`;
 }
 
 /** In a directory of its own, for its owner only: others may have planted links where the file would be expected. Null = it could not be written. */

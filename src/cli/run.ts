@@ -30,6 +30,7 @@ import { type ReadCampaign, readCampaign } from './read-campaign.ts';
 import { LOG_FILE } from './results.ts';
 import { resumeText } from './resume.ts';
 import { BACKGROUND_SIGNALS, createStopWishes, STOP_SIGNALS } from './stop-wishes.ts';
+import { explainUnexpected, listenForStrayErrors } from './unexpected.ts';
 import { VERSION } from './version.ts';
 
 export interface RunHooks {
@@ -107,6 +108,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
     signals: options.inBackground ? BACKGROUND_SIGNALS : STOP_SIGNALS,
   });
   const log = await openLogFile(join(spec.output, LOG_FILE));
+  const stray = listenForStrayErrors();
   try {
     const plan = journal.lastInvocation()?.invocation === before.lastInvocation ? before.plan : planFrom(journal);
     startInvocation(journal, spec);
@@ -122,6 +124,7 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
         onStop: wishes.onStop,
       }),
       journalFailed,
+      stray.failed,
     ]);
     for (const warning of outdatedOutside(plan, spec, journal)) tell(warning, log);
     await log.close();
@@ -135,10 +138,11 @@ export async function runCommand(options: RunOptions, io: Io, { onStarted, elsew
     log.error(error, 'caf run');
     await report.close();
     closeQuietly(journal, log);
-    throw error instanceof CafError ? error : bugIn(spec, error, io);
+    throw error instanceof CafError ? error : explainUnexpected(error, () => bugHint(spec, io));
   } finally {
     await log.close();
     wishes.close();
+    stray.close();
   }
 }
 
@@ -214,11 +218,8 @@ function warnOfLog(log: LogFile, tell: (event: CafEvent, log: LogFile | null) =>
   if (log.problem !== null) tell({ type: 'warning', code: 'CAF_LOG', message: `caf.log cannot be written: ${log.problem}` }, null);
 }
 
-const bugIn = (spec: CampaignSpec, error: unknown, io: Io): CafError =>
-  new CafError('CAF_INTERNAL', `This is a bug in caf: ${error instanceof Error ? error.message : String(error)}`, {
-    hint: `report it with ${shortPath(join(spec.output, LOG_FILE), io.cwd)}; what is finished is kept: caf run again`,
-    cause: error,
-  });
+const bugHint = (spec: CampaignSpec, io: Io): string =>
+  `report it with ${shortPath(join(spec.output, LOG_FILE), io.cwd)}; what is finished is kept: caf run again`;
 
 /** A journal that failed may fail again while it is closed: the first error is the one that is told, the second goes to the log. */
 function closeQuietly(journal: Journal, log: LogFile): void {

@@ -27,8 +27,10 @@ export const ERROR_CODES = {
   CAF_DISK_FULL: 'The disk is full, or a quota is reached.',
   CAF_BACKGROUND: 'The caf in the background ended before it had begun.',
   CAF_SUBMIT: 'A batch engine did not take the campaign, or did not say whether it has.',
+  CAF_SYSTEM: 'The system refuses a file or a process.',
   CAF_INTERNAL: 'A bug in caf.',
   // running (exit 1)
+  CAF_STRAY_ERROR: 'The config has left an error uncaught, after it was loaded.',
   CAF_JOB_FAILED: 'Jobs of a collection failed.',
   CAF_NO_INPUT: 'No input file is left for a collection.',
   CAF_RECORDS_DAMAGED: 'A line of records.ndjson cannot be read.',
