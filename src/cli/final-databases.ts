@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CalibrationSpec } from '../domain/calibration.ts';
 import { CafError } from '../domain/errors.ts';
 import { JOURNAL_FILE } from '../domain/results-directory.ts';
 import { shortPath } from '../report/error-text.ts';
@@ -11,7 +12,7 @@ export const isResultsDirectory = (path: string): boolean => existsSync(join(pat
 
 /**
  * Absolute paths, highest priority first: latest in topological order, as in a chain. `savePayloads: false` leaves a calibration out, as the
- * config says that was last run here. CAF_RESULTS_INCOMPLETE unless all others are complete.
+ * config says that was last run here. CAF_RESULTS_INCOMPLETE unless all others are complete, and made of the results that their ancestors have now.
  */
 export async function findFinalDatabases(results: string, io: Io): Promise<readonly string[]> {
   const { readStatus } = await import('../report/status-model.ts');
@@ -32,6 +33,11 @@ export async function findFinalDatabases(results: string, io: Io): Promise<reado
       { hint: 'caf run continues; or name the databases you want one by one' },
     );
   }
+  await refuseOutdated(
+    results,
+    spec.calibrations.filter(({ name }) => saved.has(name)),
+    io,
+  );
   if (order.length === 0) {
     throw new CafError(
       'CAF_DB_MISSING',
@@ -42,4 +48,34 @@ export async function findFinalDatabases(results: string, io: Io): Promise<reado
     );
   }
   return order.toReversed().map((name) => join(results, name, 'localdb'));
+}
+
+/** A `caf run --only` can leave them behind. */
+async function refuseOutdated(results: string, calibrations: readonly CalibrationSpec[], io: Io): Promise<void> {
+  const { openJournalForReading } = await import('../database/journal-reader.ts');
+  const { newerThan } = await import('../runners/campaign-plan.ts');
+  const reader = openJournalForReading(results);
+  try {
+    const { journal } = reader;
+    // Held by its writer alone, on some network file systems: a campaign that is at work is not complete.
+    if (journal === null) return;
+    const completedAt = (name: string) => journal.calibration(name)?.completedAt ?? null;
+    for (const { name, dependsOn } of calibrations) {
+      const newer = newerThan(
+        journal.iteration(name, 0)?.startedAt ?? null,
+        dependsOn,
+        new Map(dependsOn.map((each) => [each, completedAt(each)])),
+      );
+      if (newer.length === 0) continue;
+      throw new CafError(
+        'CAF_RESULTS_INCOMPLETE',
+        `${shortPath(results, io.cwd)}: the result of ${name} was made of an earlier one of ${newer.join(', ')}`,
+        {
+          hint: 'caf run does it again; or name the databases you want one by one',
+        },
+      );
+    }
+  } finally {
+    reader.close();
+  }
 }

@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   // results directory and journal (exit 3 unless said otherwise)
   CAF_RESULTS_LOCKED: 'Another caf works on this results directory.',
   CAF_RESULTS_NOT_FOUND: 'There is no results directory, or it has no journal.',
-  CAF_RESULTS_INCOMPLETE: 'Calibrations of a results directory have no result yet.',
+  CAF_RESULTS_INCOMPLETE: 'Calibrations of a results directory have no result yet, or one that is outdated.',
   CAF_RESULTS_UNWRITABLE: 'The results directory cannot be written.',
   CAF_JOURNAL_DAMAGED: 'caf.db is damaged, empty or truncated.',
   CAF_JOURNAL_FOREIGN: 'caf.db is not a journal of caf.',

@@ -245,6 +245,11 @@ test('what was left out when its ancestor was done again, by --only or because t
   const first = await rerun(['--only', 'pedestals']);
   expect(first.ran).toEqual(['pedestals fits', 'pedestals fits']);
   expect(first.said).toContain('warning: gain: its result was made of an earlier one of pedestals code=CAF_OUTDATED');
+  const published = await project.caf(['db', 'publish', 'v1', '--note', 'outdated']);
+  expect(published.code, published.stderr).toBe(2);
+  expect(published.stderr.replace(/\s+/g, ' ')).toContain(
+    'the result of gain was made of an earlier one of pedestals CAF_RESULTS_INCOMPLETE',
+  );
   project.forgetNotes();
   const { ran, why, said } = await rerun();
   expect(said).not.toContain('CAF_OUTDATED');
@@ -252,6 +257,7 @@ test('what was left out when its ancestor was done again, by --only or because t
   expect(why).toMatchObject({ pedestals: 'up to date', gain: 'pedestals was done again since', neighbour: 'up to date' });
   project.forgetNotes();
   expect((await rerun()).ran).toEqual([]);
+  expect((await project.caf(['db', 'publish', 'v1', '--note', 'all is new'])).code).toBe(0);
 
   project.edit('lib/pedestals.ts', '/ (2 * values.length)', '/ values.length');
   project.edit('caf.config.ts', '[pedestals, gain, neighbour]', '[pedestals, neighbour]');
