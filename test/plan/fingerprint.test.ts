@@ -5,6 +5,7 @@ import type { AlgorithmSpec, BackendSpec, CalibrationSpec, CollectionSpec, Slurm
 import { canonicalText } from '../../src/plan/canonical-text.ts';
 import { compareFingerprints, type Past } from '../../src/plan/compare-fingerprints.ts';
 import { buildFingerprint, type FingerprintInput } from '../../src/plan/fingerprint.ts';
+import { BATCH_SPEC, SLURM_SITE } from '../backends/support/specs.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -98,27 +99,9 @@ const quick = () => 'ok' as const;
 
 const slurm = (options: Partial<SlurmSpec> = {}): SlurmSpec => ({
   kind: 'slurm',
-  env: {},
+  ...BATCH_SPEC,
   modules: ['root/6.30'],
-  setup: [],
-  scratch: null,
-  logDirectory: null,
-  maxJobs: 1000,
-  maxArray: null,
-  submitsPerMinute: 20,
-  pollMs: 5000,
-  settleMs: 30_000,
-  algorithmsOn: 'caf',
-  site: {
-    partition: null,
-    account: null,
-    qos: null,
-    constraint: null,
-    reservation: null,
-    exclusive: false,
-    gpus: null,
-    directives: [],
-  },
+  site: SLURM_SITE,
   ...options,
 });
 
