@@ -114,13 +114,15 @@ const imageOf = (container: CollectionSpec['container'], directory: string): rea
 /** What stands between paths in a line of shell, or before one: `--script=`, `PYTHONPATH=`. */
 const BETWEEN = /[\s'"`;|&<>()=,:]+/;
 
-/** Where a line of shell writes to: what it makes is no part of it, and would have it done again for ever. */
-const WRITTEN = />>?\|?\s*(?:"[^"]*"|'[^']*'|[^\s;|&<>()]+)/g;
+/** Where a line of shell writes to: what it makes is no part of it, also where it reads it, and would have it done again for ever. */
+const WRITTEN = />>?\|?\s*(?:"([^"]*)"|'([^']*)'|([^\s;|&<>()]+))/g;
 
 /** Existing files that words name, as a whole, behind an equals sign or within. */
 function filesNamed(words: readonly string[], directory: string): readonly string[] {
-  const paths = words
-    .flatMap((word) => [word, word.slice(word.indexOf('=') + 1), ...word.replaceAll(WRITTEN, ' ').split(BETWEEN)])
-    .map((path) => path.replaceAll('{config}', directory));
-  return [...new Set(paths)].filter((path) => isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  const absolute = (path: string) => path.replaceAll('{config}', directory);
+  const written = new Set(words.flatMap((word) => [...word.matchAll(WRITTEN)].map(([, ...parts]) => absolute(parts.join('')))));
+  const named = words.flatMap((word) => [word, word.slice(word.indexOf('=') + 1), ...word.split(BETWEEN)]).map(absolute);
+  return [...new Set(named)].filter(
+    (path) => isAbsolute(path) && !written.has(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true,
+  );
 }

@@ -37,7 +37,7 @@ test('ends caf run with the place of the error, and the next one continues', asy
   campaign.write('boom', '');
   const { code, stderr } = await caf.ended;
   expect(code, stderr).toBe(1);
-  expect(stderr).toMatch(/✖ The config has left an error uncaught, after it was\s+loaded: from a timer/);
+  expect(stderr).toMatch(/The config has left an error uncaught, after it was\s+loaded: from a timer/);
   expect(stderr).toContain('CAF_STRAY_ERROR');
   expect(stderr).toMatch(/caf\.config\.ts:7:\d+/);
   expect(stderr).not.toMatch(/^ +at /m);
