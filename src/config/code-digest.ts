@@ -5,8 +5,8 @@
 // Where this cannot be told (defined in a timer, import() of what is no literal, require, eval, no module), all local files count, whole.
 // Not followed: files that code reads by itself, and what a program imports; programs count by the files named in their argument vector
 // (also within a line of shell), and by the file of their image. What `setup` sources belongs to the site, which may change it at any time.
-import { existsSync, realpathSync, statSync } from 'node:fs';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { existsSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import {
   type AlgorithmSpec,
   type CalibrationSpec,
@@ -117,12 +117,27 @@ const BETWEEN = /[\s'"`;|&<>()=,:]+/;
 /** Where a line of shell writes to: what it makes is no part of it, also where it reads it, and would have it done again for ever. */
 const WRITTEN = />>?\|?\s*(?:"([^"]*)"|'([^']*)'|([^\s;|&<>()]+))/g;
 
-/** Existing files that words name, as a whole, behind an equals sign or within. */
+/**
+ * Existing files that words name, as a whole or behind an equals sign; within a line of shell those that look like code: notes, locks and
+ * gates, which come and go while jobs run, seldom have an extension and are never executed.
+ */
 function filesNamed(words: readonly string[], directory: string): readonly string[] {
   const absolute = (path: string) => path.replaceAll('{config}', directory);
   const written = new Set(words.flatMap((word) => [...word.matchAll(WRITTEN)].map(([, ...parts]) => absolute(parts.join('')))));
-  const named = words.flatMap((word) => [word, word.slice(word.indexOf('=') + 1), ...word.split(BETWEEN)]).map(absolute);
-  return [...new Set(named)].filter(
-    (path) => isAbsolute(path) && !written.has(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true,
-  );
+  const whole = words.flatMap((word) => [word, word.slice(word.indexOf('=') + 1)]).map(absolute);
+  const within = words.flatMap((word) => word.split(BETWEEN)).map(absolute);
+  return [
+    ...new Set([
+      ...whole.filter((path) => fileAt(path) !== null),
+      ...within.filter((path) => !written.has(path) && (extname(path) !== '' || isProgram(path)) && fileAt(path) !== null),
+    ]),
+  ];
 }
+
+/** Null for a path that is not absolute, and where there is no file. */
+function fileAt(path: string): Stats | null {
+  const stats = isAbsolute(path) ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  return stats?.isFile() === true ? stats : null;
+}
+
+const isProgram = (path: string): boolean => ((fileAt(path)?.mode ?? 0) & 0o111) !== 0;

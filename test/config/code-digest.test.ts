@@ -1,5 +1,16 @@
 // Which edits change the code digest of a calibration, with real modules on disk.
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -621,6 +632,21 @@ describe('programs in lines of shell and images', () => {
     'date >> {config}/tools/collect.py; wc -l < {config}/tools/collect.py',
   ])('do not count by the files that they write: %s', (line) => {
     expect(edit(files, 'tools/collect.py', '41', '42', find(['sh', '-c', line]))).toBe('nothing');
+  });
+
+  test('within a line of shell count by files that have an extension or may be executed, not by notes and gates', () => {
+    const line = 'while [ ! -e {config}/tools/open ]; do sleep 1; done; {config}/tools/fit';
+    const own = { ...files, 'tools/open': 'no', 'tools/fit': '41' };
+    const prepared = find(['sh', '-c', line]);
+    expect(edit(own, 'tools/open', 'no', 'yes', prepared)).toBe('nothing');
+    expect(edit(own, 'tools/fit', '41', '42', prepared)).toBe('nothing');
+    const executable = () => {
+      chmodSync(join(root, 'tools/fit'), 0o755);
+      return prepared();
+    };
+    expect(edit(own, 'tools/fit', '41', '42', executable)).toBe('all');
+    // As a word of its own it is what the user named.
+    expect(edit(own, 'tools/open', 'no', 'yes', find(['sh', '{config}/tools/open']))).toBe('all');
   });
 
   test('count by the file of their image, a large one by its size and time', () => {
