@@ -127,10 +127,7 @@ function filesNamed(words: readonly string[], directory: string): readonly strin
   const whole = words.flatMap((word) => [word, word.slice(word.indexOf('=') + 1)]).map(absolute);
   const within = words.flatMap((word) => word.split(BETWEEN)).map(absolute);
   return [
-    ...new Set([
-      ...whole.filter((path) => fileAt(path) !== null),
-      ...within.filter((path) => !written.has(path) && (extname(path) !== '' || isProgram(path)) && fileAt(path) !== null),
-    ]),
+    ...new Set([...whole.filter((path) => fileAt(path) !== null), ...within.filter((path) => !written.has(path) && looksLikeCode(path))]),
   ];
 }
 
@@ -140,4 +137,7 @@ function fileAt(path: string): Stats | null {
   return stats?.isFile() === true ? stats : null;
 }
 
-const isProgram = (path: string): boolean => ((fileAt(path)?.mode ?? 0) & 0o111) !== 0;
+function looksLikeCode(path: string): boolean {
+  const stats = fileAt(path);
+  return stats !== null && (extname(path) !== '' || (stats.mode & 0o111) !== 0);
+}
