@@ -53,27 +53,19 @@ export async function findFinalDatabases(results: string, io: Io): Promise<reado
 /** A `caf run --only` can leave them behind. */
 async function refuseOutdated(results: string, calibrations: readonly CalibrationSpec[], io: Io): Promise<void> {
   const { openJournalForReading } = await import('../database/journal-reader.ts');
-  const { newerThan } = await import('../runners/campaign-plan.ts');
+  const { newerAncestors } = await import('../runners/campaign-plan.ts');
   const reader = openJournalForReading(results);
   try {
     const { journal } = reader;
     // Held by its writer alone, on some network file systems: a campaign that is at work is not complete.
     if (journal === null) return;
-    const completedAt = (name: string) => journal.calibration(name)?.completedAt ?? null;
-    for (const { name, dependsOn } of calibrations) {
-      const newer = newerThan(
-        journal.iteration(name, 0)?.startedAt ?? null,
-        dependsOn,
-        new Map(dependsOn.map((each) => [each, completedAt(each)])),
-      );
+    for (const calibration of calibrations) {
+      const newer = newerAncestors(calibration, journal);
       if (newer.length === 0) continue;
-      throw new CafError(
-        'CAF_RESULTS_INCOMPLETE',
-        `${shortPath(results, io.cwd)}: the result of ${name} was made of an earlier one of ${newer.join(', ')}`,
-        {
-          hint: 'caf run does it again; or name the databases you want one by one',
-        },
-      );
+      const what = `the result of ${calibration.name} was made of an earlier one of ${newer.join(', ')}`;
+      throw new CafError('CAF_RESULTS_INCOMPLETE', `${shortPath(results, io.cwd)}: ${what}`, {
+        hint: 'caf run does it again; or name the databases you want one by one',
+      });
     }
   } finally {
     reader.close();

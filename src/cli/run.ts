@@ -19,7 +19,7 @@ import { shortPath } from '../report/error-text.ts';
 import type { LogFile } from '../report/log-file.ts';
 import { createReport, reportKind } from '../report/report.ts';
 import { styleFor } from '../report/style.ts';
-import { backendsNeeded, type CampaignPlan, newerThan, planCampaign } from '../runners/campaign-plan.ts';
+import { backendsNeeded, type CampaignPlan, newerAncestors, planCampaign } from '../runners/campaign-plan.ts';
 import { countKept } from '../runners/job-inputs.ts';
 import { optionsOfJobs } from '../runners/job-options.ts';
 import { childrenOf } from './children.ts';
@@ -203,10 +203,10 @@ function startInvocation(journal: Journal, spec: CampaignSpec): void {
 function outdatedOutside(plan: CampaignPlan, spec: CampaignSpec, journal: JournalReads): readonly CafEvent[] {
   const inPlan = new Set(plan.calibrations.map((planned) => planned.spec.name));
   if (inPlan.size === spec.calibrations.length) return [];
-  const completedAt = new Map([...inPlan].map((name) => [name, journal.calibration(name)?.completedAt ?? null]));
-  return spec.calibrations.flatMap(({ name, dependsOn }): readonly CafEvent[] => {
+  return spec.calibrations.flatMap((calibration): readonly CafEvent[] => {
+    const { name } = calibration;
     if (inPlan.has(name) || journal.calibration(name)?.state !== 'completed') return [];
-    const newer = newerThan(journal.iteration(name, 0)?.startedAt ?? null, dependsOn, completedAt);
+    const newer = newerAncestors(calibration, journal);
     if (newer.length === 0) return [];
     const message = `its result was made of an earlier one of ${newer.join(', ')}`;
     return [{ type: 'warning', calibration: name, code: 'CAF_OUTDATED', message, hint: 'caf run does it again, and what depends on it' }];

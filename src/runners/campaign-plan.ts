@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { CalibrationRecord } from '../database/journal-records.ts';
+import type { CalibrationRecord, JournalReads } from '../database/journal-records.ts';
 import { STATE_FILE, stateOf } from '../database/state.ts';
 import {
   type BackendSpec,
@@ -285,7 +285,7 @@ function decide(
   const isUntouched = (past.state === 'init' || past.state === 'blocked') && past.iteration === 0 && past.startedAt === null;
   const unsettled = calibration.dependsOn.filter((name) => planned.get(name)?.reused === false);
   if (unsettled.length > 0 && !isUntouched) return again(`${unsettled.join(', ')} ${unsettled.length === 1 ? 'is' : 'are'} done again`);
-  const newer = newerThan(begunAt(calibration.name), calibration.dependsOn, completedAt);
+  const newer = newerThan(begunAt(calibration.name), calibration.dependsOn, (name) => completedAt.get(name) ?? null);
   if (newer.length > 0) return again(`${newer.join(', ')} ${newer.length === 1 ? 'was' : 'were'} done again since`);
   const { redo, reason, continues } = compareFingerprints(past.fingerprint, fingerprint(), {
     past: { iterations: past.iteration + 1, converged: past.converged, hasMissingJobs: hasMissingJobs(calibration.name, past.iteration) },
@@ -319,13 +319,16 @@ function decide(
  * Ancestors with a result that is newer than the beginning of what was made of it: done again by a `--only` that left this calibration out, or
  * while the config did not have it. The direct ones are enough: others reach it through these.
  */
-export function newerThan(
-  begun: string | null,
-  dependsOn: readonly string[],
-  completedAt: ReadonlyMap<string, string | null>,
-): readonly string[] {
-  return begun === null ? [] : dependsOn.filter((name) => (completedAt.get(name) ?? '') > begun);
+function newerThan(begun: string | null, dependsOn: readonly string[], completedAt: (name: string) => string | null): readonly string[] {
+  return begun === null ? [] : dependsOn.filter((name) => (completedAt(name) ?? '') > begun);
 }
+
+/** The same of a result that is recorded, whatever is planned. */
+export const newerAncestors = (
+  { name, dependsOn }: Pick<CalibrationSpec, 'name' | 'dependsOn'>,
+  journal: Pick<JournalReads, 'calibration' | 'iteration'>,
+): readonly string[] =>
+  newerThan(journal.iteration(name, 0)?.startedAt ?? null, dependsOn, (each) => journal.calibration(each)?.completedAt ?? null);
 
 /** Marked with `caf db state`, by somebody who knows better than the fingerprint. */
 const isInvalid = (database: string): boolean => existsSync(join(database, STATE_FILE)) && stateOf(database) === 'invalid';
