@@ -21,8 +21,6 @@ import { FileCache } from './code-files.ts';
 import { isInPackage } from './code-packages.ts';
 import { Reach } from './code-reach.ts';
 
-export { hashFiles, MISSING_FILE } from './code-files.ts';
-
 export interface CodeDigest {
   readonly collectors: string;
   /** Of everything: what collectors use is a part of it. */

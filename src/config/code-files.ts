@@ -7,12 +7,6 @@ import type { Effects } from './code-effects.ts';
 import { type ImportTarget, isInPackage, resolveImport } from './code-packages.ts';
 import { type CodeModule, readPieces } from './code-pieces.ts';
 
-export { MISSING_FILE };
-
-/** SHA-256 of each file as hex; MISSING_FILE for one that is not there. */
-export const hashFiles = (paths: Iterable<string>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Array.from(paths, (path) => [path, hashFile(path)]));
-
 export class FileCache {
   readonly #base: string;
   readonly #hashes = new Map<string, string>();
@@ -29,6 +23,7 @@ export class FileCache {
     return relative(this.#base, path).split(sep).join('/');
   }
 
+  /** SHA-256 as hex; MISSING_FILE where there is none. */
   hash(path: string): string {
     return remember(this.#hashes, path, () => hashFile(path));
   }

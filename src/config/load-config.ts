@@ -54,7 +54,7 @@ const timeLimit = (text: string | undefined): number => {
   return Number.isSafeInteger(given) && given > 0 && given < 2 ** 31 ? given : DEFAULT_TIMEOUT_MS;
 };
 
-export const tooSlow = (path: string, timeoutMs: number): CafError =>
+const tooSlow = (path: string, timeoutMs: number): CafError =>
   new CafError('CAF_CONFIG_LOAD', `${path} is still loading after ${formatDuration(timeoutMs)}`, {
     hint: 'A config only describes calibrations: leave work to collect and run. CAF_CONFIG_TIMEOUT_MS sets another limit.',
   });

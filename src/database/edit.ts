@@ -59,7 +59,7 @@ export async function publishEdit(
   return { v: 1, changes, published };
 }
 
-export const lockOf = (sources: readonly Source[]): ChainLock => ({ v: 1, databases: sources.map(({ member }) => member) });
+const lockOf = (sources: readonly Source[]): ChainLock => ({ v: 1, databases: sources.map(({ member }) => member) });
 
 async function editOne(
   member: ChainMember,
@@ -155,7 +155,7 @@ function checkStagingState(chain: OpenChain, { dryRun }: EditOptions): string | 
 }
 
 /** The view of one member of a chain, as if it were alone. */
-export const segmentsOfMember = (chain: OpenChain, member: number): readonly MaterialSegment[] =>
+const segmentsOfMember = (chain: OpenChain, member: number): readonly MaterialSegment[] =>
   chain
     .database(member)
     .names()

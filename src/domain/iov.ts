@@ -30,7 +30,7 @@ export const key = (experiment: number, run: number): number => experiment * RUN
 
 export const runKey = (run: Run): number => key(run[0], run[1]);
 
-export const keyToRun = (value: number): Run => [Math.floor(value / RUNS_PER_EXPERIMENT), value % RUNS_PER_EXPERIMENT];
+const keyToRun = (value: number): Run => [Math.floor(value / RUNS_PER_EXPERIMENT), value % RUNS_PER_EXPERIMENT];
 
 /**
  * Both ends of an interval as keys, inclusive. An end at the last run of the domain is the open end: they hold the same runs,

@@ -157,7 +157,7 @@ function notConverged(board: Board, options: SummaryOptions): string[] {
 }
 
 /** What `caf logs` needs to show what failed first. */
-export function logArgument(row: Row): string | null {
+function logArgument(row: Row): string | null {
   const [job] = row.failedJobs;
   if (job !== undefined) return `${row.name}/${job.iteration}/${job.collection}/${job.job}`;
   const [algorithm] = row.failedAlgorithms;
